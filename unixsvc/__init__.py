@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from unixsvc.authentication.schemes.api_key import ApiKey
     from unixsvc.authentication.schemes.basic import Basic, Password
     from unixsvc.authentication.schemes.bearer import Bearer
-    from unixsvc.authentication.schemes.client_certificate import ClientCertificate, PeerCertificate
+    from unixsvc.authentication.schemes.client_certificate import ClientCertificate
     from unixsvc.authentication.schemes.forwarded_user import Forwarded, ForwardedUser
     from unixsvc.authentication.schemes.session import Session, SessionCookie
     from unixsvc.authentication.schemes.unix_user import UnixUser
     from unixsvc.client.twisted.client import Client
     from unixsvc.datasource.service_caller import ServiceCaller
+    from unixsvc.domain.client_certificate import PeerCertificate
     from unixsvc.domain.client_info import ClientInfo
     from unixsvc.domain.file import File
     from unixsvc.domain.message import Created, Peer, Reply, Request
@@ -102,7 +103,8 @@ _MODULES: Final = {
     "unixsvc.authentication.schemes.api_key": ("ApiKey",),
     "unixsvc.authentication.schemes.basic": ("Basic", "Password"),
     "unixsvc.authentication.schemes.bearer": ("Bearer",),
-    "unixsvc.authentication.schemes.client_certificate": ("ClientCertificate", "PeerCertificate"),
+    "unixsvc.authentication.schemes.client_certificate": ("ClientCertificate",),
+    "unixsvc.domain.client_certificate": ("PeerCertificate",),
     "unixsvc.authentication.schemes.forwarded_user": ("Forwarded", "ForwardedUser"),
     "unixsvc.authentication.schemes.session": ("Session", "SessionCookie"),
     "unixsvc.authentication.schemes.unix_user": ("UnixUser",),

@@ -74,7 +74,7 @@ class CertificateTests(HttpTestCase):
     """Certificates change without a restart, and clients may need one."""
 
     config = (
-        '[http]\napp = "codes:app"\nlisten = '
+        '[http]\napp = "certified:app"\nlisten = '
         '["ssl:0:privateKey=key.pem:certKey=certificate.pem:clientCA=Test CA.pem:interface=127.0.0.1"]\n'
     )
 
@@ -84,8 +84,8 @@ class CertificateTests(HttpTestCase):
         write_certificate(self.folder, "first")
         self.client = Authority(self.folder).issue("alice")
 
-    def name(self, *, certificate: bool = True) -> str:
-        """The name in the certificate that a new connection gets; empty if it gets no response."""
+    def talk_to(self, *, certificate: bool = True) -> tuple[str, str]:
+        """Send a request on a new connection; the name in the certificate of the server, and the response."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(os.path.join(self.folder, "certificate.pem"))
@@ -96,27 +96,30 @@ class CertificateTests(HttpTestCase):
             socket.create_connection(("127.0.0.1", self.port), _TIMEOUT) as plain,
             context.wrap_socket(plain) as secure,
         ):
-            secure.sendall(b"GET /item/7 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            if not secure.recv(65_536).startswith(b"HTTP/1.1 401"):
-                return ""
             found: Any = secure.getpeercert()
             [[[_, name]]] = found["subject"]
-            return str(name)
+            secure.sendall(b"GET /me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            with secure.makefile("rb") as file:
+                return name, file.read().decode().rpartition("\n")[2]
 
-    def renew(self, name: str) -> None:
-        """Replace key and certificate."""
-        write_certificate(self.folder, name)
+    def assert_server(self, name: str) -> None:
+        """New connections get the certificate with a name, and the client is known by its own."""
+        self.assertEqual(self.talk_to(), (name, '{"name":"alice"}'))
 
     def test_changes(self) -> None:
-        """A changed file, and a reload, change the certificate; a broken one leaves it, in one line."""
+        """A changed file, and a reload, change the certificate; a broken one leaves it, in one line.
+
+        A client without a certificate gets no response.
+        """
         running = self.serve()
         pids = self.worker_pids("http")
-        self.assertEqual(self.name(), "first")
-        self.assertEqual(self.name(certificate=False), "")
+        self.assert_server("first")
+        self.assertEqual(self.talk_to(certificate=False), ("first", ""))
         self.assertDone("health")
-        self.renew("second")
+        write_certificate(self.folder, "second")
         running.until("new connections of http get the changed certificate")
-        self.assertEqual((self.name(), self.worker_pids("http")), ("second", pids))
+        self.assert_server("second")
+        self.assertEqual(self.worker_pids("http"), pids)
         path = Path(self.folder, "certificate.pem")
         good = path.read_text()
         path.write_text("broken")
@@ -125,12 +128,12 @@ class CertificateTests(HttpTestCase):
         os.kill(pids[0], signal.SIGKILL)  # its successor has the certificate all the same
         self.eventually(lambda: self.worker_pids("http") not in ([], pids))
         path.write_text(good)
-        self.assertEqual(self.name(), "second")
+        self.assert_server("second")
         self.assertEqual(len(running.logged("the earlier certificate stays in use")), 1)
-        self.renew("third")
+        write_certificate(self.folder, "third")
         running.signal(signal.SIGHUP)
         running.until("reloaded all services")
-        self.assertEqual(self.name(), "third")
+        self.assert_server("third")
 
 
 class SeveralTests(HttpTestCase):

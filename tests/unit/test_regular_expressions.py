@@ -83,7 +83,6 @@ REASONS: Final = {
     "stubs.text": _CONTRACT,
     "telemetry.log_record": _CLASS,
     "telemetry.logs": "at most 16,000 characters, one at a time",
-    "transport.peer_certificate": _CLASS,
     "wire.framing": "possessive: no backtracking",
 }
 """For each module with regular expressions: what they match, or why that takes linear time."""

@@ -9,8 +9,9 @@ from typing import Any, cast
 from twisted.internet.interfaces import ISSLTransport
 from zope.interface import implementer
 
+from unixsvc.domain.client_certificate import decode_certificate
 from unixsvc.transport.loop_transport import LoopTransport
-from unixsvc.transport.peer_certificate import certified_address, parse_certificate
+from unixsvc.transport.peer_certificate import certified_address
 from unixsvc.transport.private_apis import transport_below_tls
 
 __all__ = ["SecureLoopTransport"]
@@ -84,7 +85,7 @@ class SecureLoopTransport(LoopTransport):
         decoded = self._transport.get_extra_info("peercert")
         if not decoded:
             return address
-        return certified_address(address, parse_certificate(decoded, self.getPeerCertificate() or b""))
+        return certified_address(address, decode_certificate(decoded, self.getPeerCertificate() or b""))
 
     def getTcpNoDelay(self) -> bool:
         """TCP_NODELAY."""

@@ -14,7 +14,7 @@ from unixsvc.errors import ConfigError
 
 HOME = SERVICE + "\n"
 PUBLIC = '[http]\napp = "shop:app"\nlisten = ["tcp:80"]\n'
-INTERNAL = '[http.internal]\napp = "ops:app"\nlisten = ["unix:i.sock"]\n'
+INTERNAL = '[http.internal]\napp = "ops:app"\nlisten = ["unix:/run/i.sock"]\n'
 
 
 class GatewayTests(ConfigTestCase):
@@ -41,7 +41,7 @@ class GatewayTests(ConfigTestCase):
         http, internal = settings.gateways["http"], settings.gateways["http-internal"]
         self.assertEqual((http.listen, http.token, http.mounts), (("tcp:80",), "private", {}))
         self.assertEqual(http.cors.origins, ("https://a.example",))
-        self.assertEqual((internal.listen, internal.token), (("unix:i.sock",), "required"))
+        self.assertEqual((internal.listen, internal.token), (("unix:/run/i.sock",), "required"))
         self.assertEqual((internal.mounts, internal.cors.origins), ({"/h": "home"}, ()))
         services = settings.services
         self.assertEqual([services[each].workers for each in settings.gateways], [3, 1])
@@ -60,7 +60,7 @@ class GatewayTests(ConfigTestCase):
     def test_command_line(self) -> None:
         """Addresses of the command line are those of ``[http]``; without HTTP there is no gateway."""
         found = self.read(PUBLIC + INTERNAL, http=("tcp:81",)).gateways
-        self.assertEqual([each.listen for each in found.values()], [("tcp:81",), ("unix:i.sock",)])
+        self.assertEqual([each.listen for each in found.values()], [("tcp:81",), ("unix:/run/i.sock",)])
         settings = self.read(PUBLIC + INTERNAL, http=())
         self.assertEqual(([*settings.services], settings.gateways), (["home"], {}))
 
@@ -100,7 +100,7 @@ class GatewayTests(ConfigTestCase):
                 "http.b.listen: 'tcp:80' is an address of [http] too",
             ),
             (
-                INTERNAL + '[http.b]\napp = "b:b"\nlisten = ["unix:./i.sock"]\n',
+                INTERNAL + '[http.b]\napp = "b:b"\nlisten = ["unix:/run/../run/i.sock"]\n',
                 "is an address of [http.internal] too",
             ),
             ('[http.a]\napp = "a:b"\n[http.b]\napp = "b:b"\n', "is an address of [http.a] too"),

@@ -65,7 +65,8 @@ def find_contracts(settings: Settings, name: str) -> list[Contract | Unavailable
     """
     mounted = {}
     if name in settings.gateways and not settings.gateways[name].socket_dir:
-        others = {other: service for other, service in settings.services.items() if other != name}
+        services = settings.services.items()
+        others = {other: service for other, service in services if other not in settings.gateways}
         mounted = {other: _own_contract(settings, other, service) for other, service in others.items()}
 
     def look() -> _Contracts:
