@@ -12,7 +12,7 @@ from tests.functional.http_load import HttpLoad
 from tests.functional.systemd_case import MachineTestCase
 
 _TIMEOUT: Final = 60.0  # seconds; only reached if something is broken
-_SOCKET_UNITS: Final = [f"deploy/systemd/unixsvc-{name}.socket" for name in ("home", "http")]
+_SOCKET_UNITS: Final = [f"deploy/systemd/unixsvc-{name}.socket" for name in ("home", "http", "http-internal")]
 
 
 class ServiceTests(MachineTestCase):
@@ -44,22 +44,28 @@ class ServiceTests(MachineTestCase):
         self.assert_unit("unixsvc-home.socket", SubState="listening")
 
     def test_gateway(self) -> None:
-        """No HTTP request fails while the orchestrator is restarted, with a socket unit for the gateway."""
-        gateway = '[http]\nlisten = ["unix:/run/unixsvc/web.sock"]\nmounts = { "/codes" = "home:/" }\n'
-        self.configure(more=gateway)
+        """No HTTP request fails while the orchestrator is restarted, with a socket unit for each gateway."""
+        mounts = 'mounts = { "/codes" = "home:/" }\n'
+        gateway = f'[http]\nlisten = ["unix:/run/unixsvc/web.sock"]\n{mounts}'
+        internal = f'[http.internal]\nlisten = ["unix:/run/unixsvc/internal.sock"]\n{mounts}'
+        self.configure(more=gateway + internal)
         self.machine.run("install", "-m", "0644", "-t", "/etc/systemd/system", *_SOCKET_UNITS)
         self.machine.run("systemctl", "daemon-reload")
         self.machine.run(
-            "systemctl", "start", "unixsvc-home.socket", "unixsvc-http.socket", "unixsvc.service"
+            "systemctl", "start", *(each.rpartition("/")[2] for each in _SOCKET_UNITS), "unixsvc.service"
         )
         token = self.machine.path("/var/lib/unixsvc/.auth_token").read_text().strip()
-        load = HttpLoad(str(self.machine.path("/run/unixsvc/web.sock")), "/codes/item/3", token)
-        self.addCleanup(load.stop)
-        load.further(20)
+        loads = []
+        for name in ("web", "internal"):
+            path = str(self.machine.path(f"/run/unixsvc/{name}.sock"))
+            loads.append(HttpLoad(path, "/codes/item/3", token))
+            self.addCleanup(loads[-1].stop)
+            loads[-1].further(20)
         for _ in range(2):
             self.machine.run("systemctl", "restart", "unixsvc")
-            load.further(20)
-        self.assertEqual(load.stop(), [])
+            for load in loads:
+                load.further(20)
+        self.assertEqual([load.stop() for load in loads], [[], []])
 
     def test_inactive_socket(self) -> None:
         """The commands of the page bring back a socket unit, also after too many failures of the service."""

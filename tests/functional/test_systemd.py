@@ -142,6 +142,42 @@ class ActivationTests(OrchestratorTestCase):
         self.assertEqual(self.ask("codes", "/item/3"), {"id": 3})
         self.assertEqual(self.ask("other", "/item/3"), {"id": 3})
 
+    def test_gateways(self) -> None:
+        """Gateways have their sockets, of one name or another; a reload keeps them, and must not lose one."""
+        folder = self.folder
+        listen = [f'"unix:{name}.sock"' for name in ("one", "two")]
+        config = f'[http]\napp = "codes:app"\nlisten = [{", ".join(listen)}]\n'
+        more = '[http.internal]\napp = "codes:app"\nlisten = ["unix:internal.sock"]\n'
+        self.configure(config + more)
+        names = ("one", "two", "internal")
+        sockets = [self.bound(os.path.join(folder, f"{name}.sock")) for name in names]
+        early = self.http_request("internal")
+        running = self.activated(*sockets, names="http:http:http-internal")
+        for name in names:
+            request = early if name == "internal" else self.http_request(name)
+            self.assertTrue(request.recv(4096).startswith(b"HTTP/1.1 200 "), name)
+        self.configure(config.replace(listen[1], '"unix:three.sock"') + more)
+        self.assertRefuses(
+            4, ["reload"], "passed by systemd", f"listens on {folder}/two.sock; listen of [http] has"
+        )
+        self.configure(config.replace(listen[1], listen[1] + ', "unix:three.sock"') + more)
+        self.assertDone("reload")
+        for name in (*names, "three"):
+            self.assertTrue(self.http_request(name).recv(4096).startswith(b"HTTP/1.1 200 "), name)
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        left = [name for name in (*names, "three") if os.path.exists(os.path.join(folder, f"{name}.sock"))]
+        self.assertEqual(left, [*names])
+
+    def http_request(self, name: str) -> socket.socket:
+        """A connection to a Unix socket of the folder, with a health check under way."""
+        connection = socket.socket(socket.AF_UNIX)
+        self.addCleanup(connection.close)
+        connection.settimeout(20)
+        connection.connect(os.path.join(self.folder, f"{name}.sock"))
+        connection.sendall(b"GET /-/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return connection
+
     def test_wrong(self) -> None:
         """A socket with a wrong name or path is one line and exit code 2."""
         elsewhere = os.path.join(self.folder, "elsewhere.sock")

@@ -56,7 +56,7 @@ class UnitFileTests(SynchronousTestCase):
                 self.write(file.name, file.read_text())
         self.write("shop.service", _unit_of_new_project())
         names = [each.name for each in self.folder.iterdir()]
-        self.assertEqual(len(names), 6)
+        self.assertEqual(len(names), 8)
         for name in names:
             done = self.analyze("verify", str(self.folder / name.replace("@", "@blue")))
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), name)
@@ -89,6 +89,7 @@ class TemplateTests(SynchronousTestCase):
         for single, template in (
             ("unixsvc.service", "unixsvc@.service"),
             ("unixsvc-home.socket", "unixsvc-home@.socket"),
+            ("unixsvc-http.socket", "unixsvc-http@.socket"),
         ):
             settings = []
             for line in self.settings(template):
