@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import itertools
+import json
 import socket
 import ssl
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.examples.blocks import ROOT
@@ -101,9 +104,10 @@ class NginxTests(NginxTestCase):
     def check_http2(self) -> None:
         """Clients may use HTTP/2."""
         url = f"https://localhost:{self.port}/api/meta"
-        command = ["curl", "-s", "--cacert", self.certificate, "-w", " %{http_version}", url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
-        self.assertEqual(done.stdout.split()[-1], "2")
+        for option, expected in (("--http2", "2"), ("--http1.1", "1.1")):
+            command = ["curl", "-s", option, "--cacert", self.certificate, "-w", " %{http_version}", url]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
+            self.assertEqual(done.stdout.split()[-1], expected)
 
     def test_stream(self) -> None:
         """Items of a stream arrive one by one, as server-sent events and as JSON lines."""
@@ -168,6 +172,35 @@ class NginxTests(NginxTestCase):
                     codes["GET", self.request("GET", "/api/pending", connection=connection).code] += 1
         except Exception as error:
             codes[repr(error)] += 1
+
+
+class UploadTests(NginxTestCase):
+    """Files of forms through nginx."""
+
+    def test_upload(self) -> None:
+        """A file of 100 MB arrives whole, with the body buffered by nginx or not, and in little memory."""
+        self.start()
+        path = Path(self.folder, "photo")
+        with path.open("wb") as file:
+            for number in range(100):
+                file.write(bytes([number]) * (1024 * 1024))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        peaks = []
+        for buffering in ("on", "off"):
+            self.proxy(
+                {
+                    "client_max_body_size 1048576;": "client_max_body_size 200m;",
+                    "proxy_request_buffering on;": f"proxy_request_buffering {buffering};",
+                }
+            )
+            url = f"https://localhost:{self.port}/api/upload"
+            command = ["curl", "-s", "--cacert", self.certificate, "-F", f"photo=@{path}", url]
+            done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT, check=True)
+            found = json.loads(done.stdout)
+            self.assertEqual((found["size"], found["sha256"]), (_LARGE, digest))
+            peaks.append(found["peak"])
+        self.assertLess(max(peaks), 100 * 1024)  # KiB; most of it is the interpreter with its modules
 
 
 class LargePathTests(NginxTestCase):

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from klein import Klein
+from msgspec import Struct
 from svcs import Container
 from twisted.internet.defer import Deferred
 
-from unixsvc import GET, POST, App, Created, Group, Request
+from unixsvc import GET, POST, App, Created, Group, Request, UploadFile
+
+
+class Uploaded(Struct):
+    """A file that was received.
+
+    :ivar peak: the most resident memory of the worker so far, in KiB.
+    """
+
+    size: int
+    sha256: str
+    peak: int
 
 
 class Things:
@@ -25,6 +38,15 @@ class Things:
     async def create(self, text: str) -> Created[int]:
         """Return the length of a text."""
         return Created(len(text), "/things/7")
+
+    async def upload(self, photo: UploadFile) -> Uploaded:
+        """Return what was received of a file."""
+        digest = hashlib.sha256()
+        async for chunk in photo:
+            digest.update(chunk)
+        with open("/proc/self/status", encoding="ascii") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        return Uploaded(photo.size, digest.hexdigest(), peak)
 
     async def items(self) -> AsyncIterator[int]:
         """Yield each item but the first when ``/open`` is requested."""
@@ -80,6 +102,7 @@ app = App(
             Things,
             [
                 POST("/things", Things.create, public=True),
+                POST("/upload", Things.upload, public=True, max_body=200_000_000),
                 GET("/items", Things.items, public=True),
                 GET("/open", Things.open, public=True),
                 GET("/wait", Things.wait, public=True),
