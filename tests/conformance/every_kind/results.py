@@ -35,16 +35,18 @@ class Item(Struct):
     name: str = "Pen"
 
 
-async def accept(id: Id) -> Annotated[Item, Returns(status=202)]:
+async def accept(
+    name: Annotated[str, Meta(min_length=1, max_length=20)],
+) -> Annotated[Item, Returns(status=202)]:
     """Answer with a status of the route's own."""
-    return Item(id)
+    return Item(7, name)
 
 
 async def total(
     limit: Annotated[int, Meta(ge=0, le=9)] = 3,
 ) -> Annotated[Response[list[Item]], Returns(status=200, headers={"X-Total": "How many there are."})]:
     """Answer with a header field."""
-    return Response([Item(each) for each in range(limit)], headers={"X-Total": "9"})
+    return Response([Item(each + 1) for each in range(limit)], headers={"X-Total": "9"})
 
 
 async def log_in(name: Annotated[str, Meta(min_length=1, max_length=20)]) -> Response[Item]:

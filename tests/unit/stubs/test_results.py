@@ -26,7 +26,7 @@ class ResultTests(SynchronousTestCase):
         """A method returns the value, whatever is around it."""
         item = self.module.Item(id=7, name="Pen")
         pen = {"id": 7, "name": "Pen"}
-        self.assertEqual(self.call("post_results_accepted", pen, id=7), item)
+        self.assertEqual(self.call("post_results_accepted", pen, name="Pen"), item)
         self.assertEqual(self.call("get_results_items", [pen], limit=1), [item])
         self.assertEqual(self.call("post_results_items", pen, name="Pen"), item)
         self.assertEqual(self.call("get_results_maybe_by_id", pen, 7), item)

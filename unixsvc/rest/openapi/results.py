@@ -47,7 +47,7 @@ def _results(route: RouteContract, response: ResponseContract, result: Json, *, 
         found[code] = {"description": "Created." if route.created else "Success.", "headers": headers}
         if result is not None:
             found[code]["content"] = _content(route, response, result)
-    if null and status == 200:
+    if null and status in (0, 200):
         found["204"] = {"description": "Success, without a result.", "headers": headers}
     if cached and result is not None:
         found["304"] = {
