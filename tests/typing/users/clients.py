@@ -7,8 +7,9 @@ from typing import Any, assert_type
 from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred
 
-from unixsvc import Client, Created, aio, blocking
+from unixsvc import Client, Created, Response, aio, blocking
 from unixsvc.client.twisted.stream import Stream
+from unixsvc.domain.message import Reply
 
 
 class User(Struct):
@@ -27,7 +28,8 @@ async def use_twisted(client: Client) -> None:
     assert_type(client.delete("/user/1", type=None), Deferred[None])
     assert_type(await client.call("GET", "/user", type=list[User], timeout=1), list[User])
     assert_type(client.call("GET", "/user").addCallback(len), Deferred[int])
-    assert_type(await client.open("GET", "/users"), Raw | Created[Raw] | Stream[Raw])
+    assert_type(client.call("GET", "/user/1", type=Response[User]), Deferred[Response[User]])
+    assert_type(await client.open("GET", "/users"), Raw | Created[Raw] | Reply | Stream[Raw])
     async with client.stream("GET", "/users", type=User) as users:
         assert_type(users, Stream[User])
         async for user in users:

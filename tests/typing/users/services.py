@@ -9,6 +9,7 @@ from typing import Any, assert_type
 from msgspec import Raw, Struct
 
 from unixsvc import Created, IServices, ServiceCaller
+from unixsvc.domain.message import Reply
 
 
 class User(Struct):
@@ -62,6 +63,8 @@ class Orders:
             assert_type(opened, Raw)
         elif isinstance(opened, Created):
             assert_type(opened, Created[Raw])
+        elif isinstance(opened, Reply):
+            assert_type(opened, Reply)
         else:
             assert_type(opened, AsyncIterator[Raw])
 

@@ -11,6 +11,7 @@ from msgspec import Meta, Raw, Struct
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from unixsvc import Response
 from unixsvc.blocking import Client as BlockingClient
 from unixsvc.client.aio.client import Client as AioClient
 from unixsvc.client.calls import (
@@ -21,12 +22,38 @@ from unixsvc.client.calls import (
     result_of,
     timeout_or_default,
 )
+from unixsvc.client.events import HeadedData
 from unixsvc.client.twisted.client import Client as TwistedClient
 from unixsvc.datasource.service_clients import ServiceClients
+from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.validation.finite_numbers import NotFinite
 from unixsvc.errors import BadGateway
 
 TOKEN = "0" * 64
+
+
+class HeadTests(SynchronousTestCase):
+    """Results as a Response, and results that have a head."""
+
+    def test_response(self) -> None:
+        """A Response has the head of the reply; without one, the usual status."""
+        headed = HeadedData(Raw(b'"/w=="'), ReplyHead(202, (("X-A", "b"),), "image/png", "base64"))
+        expected = Response(b"\xff", 202, (("X-A", "b"),), (), "image/png")
+        self.assertEqual(result_of(headed, Response[bytes]), expected)
+        self.assertEqual(result_of(Raw(b"7"), Response[int]), Response(7, 200))
+        self.assertEqual(result_of(Raw(b"7"), Response), Response(7, 200))
+
+    def test_value(self) -> None:
+        """Any other type gives the value alone."""
+        headed = HeadedData(Raw(b"7"), ReplyHead(202))
+        self.assertEqual((result_of(headed, int), result_of(headed, Any)), (7, 7))
+
+    def test_wrong(self) -> None:
+        """The value is checked, and its type before the call."""
+        self.assertRaises(BadGateway, result_of, HeadedData(Raw(b"7"), ReplyHead()), Response[str])
+        require_decodable(Response[int])
+        wrong: Any = Response
+        self.assertRaises(TypeError, require_decodable, wrong[7])
 
 
 class Item(Struct):

@@ -169,6 +169,12 @@ class ResultTests(_ResultCase):
         self.assertIn("attachment", self.kind("GET", "/download").headers["Content-Disposition"])
         self.assertEqual(self.get("/texts").content, "é\n".encode())
 
+    def test_empty_stream(self) -> None:
+        """A stream without items has its headers all the same."""
+        found = self.kind("GET", "/download?count=0")
+        self.assertEqual((found.content, found.complete), (b"", True))
+        self.assertIn("attachment", found.headers["Content-Disposition"])
+
     def test_stream_that_fails(self) -> None:
         """Bytes that end with a failure are cut off, so that they do not look complete."""
         broken = self.get("/broken")
@@ -231,6 +237,17 @@ class ResultTests(_ResultCase):
         found = self.get("/contained")
         self.assertEqual((found.json(), found.headers["X-A"]), ({"id": 7}, "b"))
         self.assertEqual(self.get("/contained-bytes").content, b"7")
+
+
+class PublicResultTests(SynchronousTestCase):
+    """Requests without a token, whose responses caches may store."""
+
+    def test_cookie(self) -> None:
+        """A response that sets a cookie is not stored: a cache would give the cookie to others."""
+        http = MemoryHttp(every_kind, token=None)
+        session = http.post("/results/session", json={"name": "Ada"}).wait()
+        self.assertEqual(session.headers.get_all("Cache-Control"), ["no-store"])
+        self.assertNotIn("Cache-Control", http.get("/results/items").wait().headers)
 
 
 class MountedResultTests(ResultTests):
