@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any, Final, TypeAlias, cast, get_args, get_origin
+from typing import Any, Final, Protocol, TypeAlias, get_args, get_origin
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from unixsvc.client.connection import Call
-from unixsvc.client.events import HeadedData, Received, data_of
+from unixsvc.client.events import HeadedData, Received
 from unixsvc.domain.message import EMPTY
-from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.results.response import Response
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.domain.validation.finite_numbers import NotFinite, find_endless_number
@@ -114,7 +113,7 @@ def require_decodable(type: TypeForm) -> None:
     :raises TypeError: if nothing can be decoded as it.
     """
     try:
-        _decoder(next(iter(get_args(type)), Result) if _is_response(type) else type)
+        _decoder(type)
     except TypeError as error:
         raise TypeError(f"type= must be the type of the result: {error}") from None
 
@@ -125,35 +124,60 @@ def result_of(received: Received, type: TypeForm) -> Result:
     :param type: what it is decoded as; a :class:`~unixsvc.Response` also has the head of the reply.
     :raises BadGateway: if it does not fit the type.
     """
-    if received.__class__ is HeadedData or _is_response(type):
+    if isinstance(received, HeadedData):
         return _headed_result(received, type)
-    data = cast(Raw, received)
     try:
-        return _decode(data) if type is Result else _decoder(type).decode(data)
+        return _decode(received) if type is Result else _decoder(type).decode(received)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadGateway(f"the result is not of the expected type: {shortened(str(error))}") from None
+
+
+class _Decoder(Protocol):
+    """Decodes results."""
+
+    def decode(self, data: Raw, /) -> Result:
+        """Decode a result."""
+
+
+class _ResponseDecoder(Struct, frozen=True):
+    """Decodes results of replies without a head as responses."""
+
+    value: _Decoder
+
+    def decode(self, data: Raw, /) -> Response[Result]:
+        """Decode the value of a response."""
+        return Response(self.value.decode(data), 200)
+
+
+def _headed_result(received: HeadedData, type: TypeForm) -> Result:
+    if not _is_response(type):
+        return result_of(received.data, type)
+    head, value = received.head, result_of(received.data, _value_type(type))
+    return Response(value, head.status or 200, head.headers, (), head.media_type)
 
 
 def _is_response(type: TypeForm) -> bool:
     return type is Response or get_origin(type) is Response
 
 
-def _headed_result(received: Received, type: TypeForm) -> Result:
-    data = data_of(received)
-    if not _is_response(type):
-        return result_of(data, type)
-    head = received.head if isinstance(received, HeadedData) else ReplyHead()
-    value = result_of(data, next(iter(get_args(type)), Result))
-    return Response(value, head.status or 200, head.headers, (), head.media_type)
+def _value_type(response: TypeForm) -> TypeForm:
+    return next(iter(get_args(response)), Result)
 
 
-def _decoder(type: TypeForm) -> msgspec.json.Decoder[Result]:
+def _decoder(type: TypeForm) -> _Decoder:
     try:
         return _cached_decoder(type)
     except TypeError:  # not hashable, as Annotated can be
-        return msgspec.json.Decoder(type, dec_hook=decode_model)
+        return _make_decoder(type)
 
 
 @lru_cache(_CACHED)
-def _cached_decoder(type: Hashable) -> msgspec.json.Decoder[Result]:
-    return msgspec.json.Decoder(type, dec_hook=decode_model)
+def _cached_decoder(type: Hashable) -> _Decoder:
+    return _make_decoder(type)
+
+
+def _make_decoder(type: TypeForm) -> _Decoder:
+    if _is_response(type):
+        return _ResponseDecoder(_make_decoder(_value_type(type)))
+    decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(type, dec_hook=decode_model)
+    return decoder

@@ -19,7 +19,7 @@ from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.gates import AccessGate, Gate, GateFactory
 from unixsvc.routing.parameters.files import FormReceiver
 from unixsvc.routing.request_container import RequestContainer
-from unixsvc.routing.results.maker import ReplyMaker, closing, reply_maker
+from unixsvc.routing.results.maker import MakeReply, ReplyMaker, closing, reply_maker
 from unixsvc.routing.route import Action, Route
 from unixsvc.routing.signature import Signature, is_plain
 
@@ -35,6 +35,7 @@ class Endpoint(Struct, frozen=True):
     :ivar stream: true if the result is a stream.
     :ivar special: true if the result becomes a reply in another way than as JSON.
     :ivar reply: makes that reply.
+    :ivar maker: the same, with what it knows of the results.
     :ivar gates: what a request has to pass before its arguments are bound.
     :ivar security: how a request can be admitted, as in OpenAPI; None if the token of the service decides.
     :ivar body: how the route takes the body; None for a JSON object of the usual size.
@@ -47,7 +48,8 @@ class Endpoint(Struct, frozen=True):
     awaited: bool
     stream: bool
     special: bool
-    reply: ReplyMaker
+    reply: MakeReply
+    maker: ReplyMaker
     meta: JsonObject
     gates: tuple[Gate, ...] = ()
     body: BodySpec | None = None
@@ -80,14 +82,14 @@ class EndpointFactory:
         """
         awaited = route.blocking or inspect.iscoroutinefunction(action)
         result = signature.result
-        reply = reply_maker(result, route.media_types, where, allow_nan_as_null=route.allow_nan_as_null)
+        maker = reply_maker(result, route.media_types, where, allow_nan_as_null=route.allow_nan_as_null)
         if signature.container and result.stream:
             if result.wrapped:
                 remedy = "take a svcs.Container in an async generator, without Response"
                 raise ConfigError(where, "a stream in a Response has a container", remedy)
             action = self._stream_with_container(action, signature)
         elif signature.container:
-            action, reply = self._with_container(action, signature, reply), reply.after_container()
+            action, maker = self._with_container(action, signature, maker), maker.after_container()
         if route.blocking and result.stream:
             remedy = "an async generator can await Deferreds"
             raise ConfigError(where, "a stream is marked as blocking", remedy)
@@ -111,15 +113,16 @@ class EndpointFactory:
             plain=is_plain(signature, action) and not gates,
             awaited=awaited,
             stream=result.stream,
-            special=reply.needed,
-            reply=reply,
+            special=maker.needed,
+            reply=maker.function,
+            maker=maker,
             meta=route.meta,
             gates=gates,
             security=None if access is None else access.security,
             body=BodySpec(signature.body, route.max_body, apart) if special else None,
         )
 
-    def _with_container(self, action: Action, signature: Signature, reply: ReplyMaker) -> Action:
+    def _with_container(self, action: Action, signature: Signature, maker: ReplyMaker) -> Action:
         """Return the action with a container that is open during the call.
 
         The result is encoded before the container ends: a result that cannot be encoded is a failure, too.
@@ -130,7 +133,7 @@ class EndpointFactory:
             async def call_async(**arguments: object) -> object:
                 container = self._container.open()
                 return await _finish(
-                    container, action(**arguments, **{signature.container: container}), reply
+                    container, action(**arguments, **{signature.container: container}), maker
                 )
 
             return call_async
@@ -140,8 +143,8 @@ class EndpointFactory:
             try:
                 result = action(**arguments, **{signature.container: container})
                 if inspect.isawaitable(result):
-                    return _finish(container, result, reply)
-                encoded = reply.encoded(result)
+                    return _finish(container, result, maker)
+                encoded = maker.encoded(result)
             except BaseException as error:
                 run_without_waiting(container.finish(error))
                 raise
@@ -208,10 +211,10 @@ def action_of(route: Route, controller: object | None, where: str) -> Action:
     return action
 
 
-async def _finish(container: RequestContainer, awaitable: Awaitable[object], reply: ReplyMaker) -> object:
+async def _finish(container: RequestContainer, awaitable: Awaitable[object], maker: ReplyMaker) -> object:
     """Return the encoded result of an action when its container has ended."""
     try:
-        encoded = reply.encoded(await awaitable)
+        encoded = maker.encoded(await awaitable)
     except GeneratorExit:  # the coroutine was closed, and cannot wait
         container.close()
         raise

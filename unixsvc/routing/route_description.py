@@ -71,7 +71,7 @@ def describe_route(
         path_arguments=signature.path,
         data=signature.data,
         result=result.value,
-        response=endpoint.reply.contract,
+        response=endpoint.maker.contract,
         security=endpoint.security,
         parameters=[each for source in signature.sources.values() if (each := source.description)],
         websocket=_require_websocket(route, signature, where),

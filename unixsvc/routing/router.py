@@ -143,7 +143,7 @@ class Router:
         if endpoint.gates and (waiting := self._pass_gates(endpoint, request)) is not None:
             return self._check_later(waiting, endpoint, request, values)
         endpoint.bind(request, values)
-        return endpoint.stream or endpoint.reply.result.file
+        return endpoint.stream or endpoint.maker.result.file
 
     def _pass_gates(self, endpoint: Endpoint, request: Request) -> Awaitable[None] | None:
         if request.passed_gates:
@@ -157,7 +157,7 @@ class Router:
     ) -> bool:
         await waiting
         endpoint.bind(request, values)
-        return endpoint.stream or endpoint.reply.result.file
+        return endpoint.stream or endpoint.maker.result.file
 
     async def _call_later(
         self, waiting: Awaitable[None], endpoint: Endpoint, request: Request, values: Sequence[object]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
@@ -22,7 +22,10 @@ from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.results.encoding import Encode, encoder_for
 from unixsvc.routing.results.encoding import encode as encode_any
 
-__all__ = ["ReplyMaker", "closing", "reply_maker"]
+__all__ = ["MakeReply", "ReplyMaker", "closing", "reply_maker"]
+
+MakeReply: TypeAlias = Callable[[Any, ActionRunner], Reply]
+"""Makes the reply for a result, of any type, of an action."""
 
 _BYTES: Final = "application/octet-stream"
 _JSON: Final = re.compile(r"application/(?:[^;]+\+)?json(?:;.*)?")
@@ -74,6 +77,21 @@ class ReplyMaker(Struct, frozen=True):
         if result is None and head is not None and head.form != "json":
             return Reply(body=_NULL, location=location, head=replace(head, media_type="", form="json"))
         return Reply(body=self.encode(result), location=location, head=head)
+
+    @property
+    def function(self) -> MakeReply:
+        """The function that makes replies: for most results, one that looks at nothing but the value."""
+        result, encode = self.result, self.encode
+        if result.stream or result.wrapped or result.file or self.head is not None:
+            return self
+
+        def make_created(result: Any, runner: ActionRunner) -> Reply:
+            return Reply(200, encode(result.value), location=result.location)
+
+        def make(result: Any, runner: ActionRunner) -> Reply:
+            return Reply(200, encode(result))
+
+        return make_created if result.created else make
 
     def encoded(self, result: Any) -> object:
         """Encode the value in a result before its container ends; :meth:`after_container` takes it."""
