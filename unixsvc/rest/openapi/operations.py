@@ -124,7 +124,7 @@ def _path_parameters(route: RouteContract, location: RouteLocation) -> list[Json
     parameters = []
     for name, (route_name, path_type) in location.variables.items():
         schema = location.rewrite(route.path_arguments.get(route_name, {"type": "string"}))
-        if schema.get("type") in ("integer", "string"):
+        if schema.get("type") == ("integer" if path_type == "int" else "string"):
             schema = _PATH_TYPES.get(path_type, {}) | schema
         extra = {"description": "The rest of the path."} if path_type == "path" else {}
         parameters.append(extra | parameter(name, "path", schema, required=True))

@@ -1,0 +1,1 @@
+"""An application on FastAPI, and the same one here."""
