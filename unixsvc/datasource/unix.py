@@ -83,6 +83,9 @@ class UnixDatasource:
         meta = {**with_own_key(request), "request_id": request.request_id}
         if request.headers is not None and (last := request.header(LAST_EVENT_ID)) is not None:
             meta.setdefault(LAST_EVENT_ID.lower(), last.encode("latin-1").decode("utf-8", "replace"))
+        address: str = getattr(request.peer_address, "host", "")
+        if address:
+            meta["client_address"] = address
         result: Any = self._services.open(
             self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )

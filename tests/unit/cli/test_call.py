@@ -66,6 +66,17 @@ class RequestTests(CommandTestCase):
         self.assertEqual(self.sent("/user", "--data", f"@{file}"), expected)
         self.assertEqual(self.sent("/user", "--data", "-", stdin=b'{"name": "Ada"}'), expected)
 
+    def test_other_data(self) -> None:
+        """The data may be any JSON value: the service decides whether its action takes it."""
+        self.assertEqual(self.sent("/total", "--data", "[1, 2]"), ("POST", "/total", [1, 2]))
+
+    def test_headers(self) -> None:
+        """Header fields are entries of ``meta``; several values of one are joined, as HTTP does."""
+        fields = ("-H", "X-Tenant: acme", "--header", "x-ids:1", "-H", "X-Ids: 2 ")
+        self.sent("/", *fields, "-H", "Cookie: a=1", "-H", "cookie: b=2")
+        meta = {name: text for name, text in self.calls[-1].call.meta.items() if name != "request_id"}
+        self.assertEqual(meta, {"x-tenant": "acme", "x-ids": "1, 2", "cookie": "a=1; b=2"})
+
     def test_one_line(self) -> None:
         """Line ends are removed from the data, as they would end the message; numbers are not changed."""
         self.sent("/user", "--data", '{\n"a": [1.50,\n12345678901234567890123]}')
@@ -292,6 +303,11 @@ class UsageTests(CommandTestCase):
         self.assertUsage("home", "/", "Ada", says="'Ada' is not valid data")
         self.assertUsage("home", "/", "=Ada", says="'=Ada' is not valid data")
         self.assertUsage("home", "/", "--nme", says="--nme")
+
+    def test_headers(self) -> None:
+        """A header field has a name and a value."""
+        for wrong in ("X-Tenant", ": a", "a b: c", ""):
+            self.assertUsage("home", "/", "-H", wrong, says="is not 'NAME: VALUE'")
 
     def test_json(self) -> None:
         """Data that is not JSON is an error that names its source."""

@@ -191,6 +191,10 @@ class TableTests(SynchronousTestCase):
         """Addresses, networks and Unix sockets can be listed."""
         self.load(HTTP + 'trusted_proxies = ["unix", "127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]\n')
 
+    def test_forward_headers(self) -> None:
+        """Headers for mounted services, and the header in which proxies report the client, can be chosen."""
+        self.load(HTTP + 'forward_headers = ["X-Tenant", "Cookie"]\nproxy_header = "forwarded"\n')
+
     def test_without_app(self) -> None:
         """A gateway that only mounts services needs no application."""
         folder = self.mktemp()
@@ -214,6 +218,16 @@ class TableTests(SynchronousTestCase):
             (HTTP + 'allowed_hosts = [""]', "is not a host name"),
             (HTTP + 'trusted_proxies = ["nginx"]', "http.trusted_proxies: 'nginx' is not an address or a"),
             (HTTP + 'trusted_proxies = ["10.0.0.1/8"]', "'10.0.0.1/8' is not an address or a network; write"),
+            (
+                HTTP + 'forward_headers = ["a b"]',
+                "http.forward_headers: 'a b' cannot be the name of a header",
+            ),
+            (
+                HTTP + 'forward_headers = ["User"]',
+                "'User' is an entry of meta that the gateway sets; remove it",
+            ),
+            (HTTP + 'forward_headers = ["client_address"]', "is an entry of meta that the gateway sets"),
+            (HTTP + 'proxy_header = "x-real-ip"', "http.proxy_header"),
             (HTTP + 'handler = "x:y"', "http.handler is unknown"),
             (HTTP + 'depends_on = ["nobody"]', "no service 'nobody'"),
             (HTTP + '[services.http]\napp = "x:y"', "rename it"),

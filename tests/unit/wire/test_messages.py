@@ -14,7 +14,9 @@ from unixsvc.wire.messages import (
     GOAWAY,
     MAX_ID_BYTES,
     ClientMessage,
+    NotAnObject,
     ServerMessage,
+    accept_data,
     check_utf8,
     decode_client_message,
     decode_server_message,
@@ -106,6 +108,39 @@ class DecodeTests(SynchronousTestCase):
         meta = {"request_id": "r" * 254, "traceparent": "t" * 254, "mine": "m" * 1000}
         found = self.assertRaises(Malformed, decode_client_message, json.dumps({"meta": meta}).encode())
         self.assertEqual([each["field"] for each in found.detail], ["meta.request_id", "meta.traceparent"])
+
+
+class OtherDataTests(SynchronousTestCase):
+    """Data that is no object."""
+
+    def accepted(self, text: bytes, *routes: tuple[str, str]) -> ClientMessage:
+        """The message, if one of the routes takes such data."""
+        with self.assertRaises(NotAnObject) as caught:
+            decode_client_message(text)
+        return accept_data(caught.exception, lambda method, path: (method, path) in routes)
+
+    def test_accepted(self) -> None:
+        """A route that takes any data gets it; the query does not belong to its path."""
+        for data in (b"[1]", b"5", b'"x"', b"null", b" [1]"):
+            text = b'{"method":"post","path":"/a?b=c","data":%b}' % data
+            message = self.accepted(text, ("POST", "/a"))
+            self.assertEqual((bytes(message.data), message.path), (data.strip(), "/a?b=c"))
+        self.assertIs(self.accepted(b'{"data":[]}', ("GET", "/")).path, UNSET)
+
+    def test_refused(self) -> None:
+        """For other routes the error is that of data of the wrong type."""
+        error = self.assertRaises(NotAnObject, self.accepted, b'{"path":"/a","data":[]}', ("GET", "/b"))
+        self.assertEqual(error.detail, [{"field": "data", "message": "Expected `object`"}])
+        self.assertEqual((error.code, error.message), (Malformed.code, Malformed("x").message))
+
+    def test_other_problems(self) -> None:
+        """Other fields are checked as well."""
+        for text, field in (
+            (b'{"path":"a","data":[]}', "path"),
+            (b'{"path":"/","data":[],"id":"%b"}' % (b"x" * 254), "id"),
+        ):
+            error = self.assertRaises(Malformed, self.accepted, text, ("GET", "a"), ("GET", "/"))
+            self.assertEqual(error.detail[0]["field"], field)
 
 
 def _id_message(id: object) -> bytes:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, get_origin
 import msgspec
 from msgspec import Meta
 
+from unixsvc.contract.schemas import require_json_types
 from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.message import Request
 from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, FieldError
@@ -64,12 +65,13 @@ class TextSource:
         if default is REQUIRED and _NONE in members_of(hint):
             default = None
         self._default = default
-        # As in a query: an empty field counts as absent, if the type has no value for it.
-        self._never_empty = default is not REQUIRED and not can_be(item_type(hint), "")
         try:
+            require_json_types([hint])
+            # As in a query: an empty field counts as absent, if the type has no value for it.
+            self._never_empty = default is not REQUIRED and not can_be(item_type(hint), "")
             self._needs_look = checker_for(hint) is not None or holds_numbers(hint, QUERY)
         except TypeError as error:
-            raise ConfigError(where, str(error)) from None
+            raise ConfigError(where, f"{self._field} cannot be converted from text: {error}") from None
         self.description = ParameterDescription(
             name,
             self.place,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit.support.linear_cost import LinearCostTestCase
 from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
 
 CLIENT = "203.0.113.9"
@@ -75,3 +76,70 @@ class ProxyRulesTests(SynchronousTestCase):
             (["x"], False),
         ):
             self.assertEqual(self.client("", CLIENT, proto=proto).tls, tls, proto)
+
+
+class ForwardedTests(SynchronousTestCase):
+    """The header of RFC 7239."""
+
+    def client(self, *fields: str, peer: str = "") -> ForwardedClient:
+        """The client of a request with these fields."""
+        headers = {
+            b"Forwarded": [each.encode("latin-1") for each in fields],
+            b"X-Forwarded-For": [b"192.0.2.66"],
+        }
+        return ProxyRules(PROXIES, "forwarded").client(peer, headers)
+
+    def test_notations(self) -> None:
+        """Addresses may have quotes and ports; names have any case, and their order does not matter."""
+        for field, expected in (
+            (f"for={CLIENT}", ForwardedClient(CLIENT)),
+            (f'For="{CLIENT}:4711"', ForwardedClient(CLIENT, port=4711)),
+            (f"for={CLIENT}:4711", ForwardedClient(CLIENT, port=4711)),
+            ('for="[2001:db8::1]:80"', ForwardedClient("2001:db8::1", port=80)),
+            (f"host=a.b;PROTO=HTTPS;by=_x;for={CLIENT}", ForwardedClient(CLIENT, True, 0, "a.b")),
+            (f'proto=https ; host="a\\.b:80" ;for={CLIENT}', ForwardedClient(CLIENT, True, 0, "a.b:80")),
+            (f";for={CLIENT};;", ForwardedClient(CLIENT)),
+            (f'for="{CLIENT}:99999"', ForwardedClient(CLIENT)),
+        ):
+            self.assertEqual(self.client(field), expected, field)
+
+    def test_chain(self) -> None:
+        """The elements are read from the end; scheme and host are those that the outermost proxy says."""
+        outer, inner = f"for={CLIENT};proto=https;host=a.b", "for=10.0.0.1;proto=http;host=inner"
+        expected = ForwardedClient(CLIENT, True, 0, "a.b")
+        for fields in ((f"{outer}, {inner}",), (outer, inner), ("for=1.1.1.1", f"{outer},,{inner},")):
+            self.assertEqual(self.client(*fields), expected, fields)
+
+    def test_forged(self) -> None:
+        """What a client has put there cannot hide what a proxy adds, by quotes or otherwise."""
+        own = f"for={CLIENT}"
+        for forged in ('for="', 'for="a\\', "for=1.1.1.1;for=2.2.2.2", "=", "for", 'for="1.1.1.1"x', "\xff"):
+            self.assertEqual(self.client(forged, own).host, CLIENT, forged)
+        for field in ('for="1.1.1.1, ' + own, '"' + own, f"for=1.1.1.1 {own}"):
+            self.assertEqual(self.client(field).host, "", field)
+        self.assertEqual(self.client(f"for=1.1.1.1, {own}, for=10.0.0.1").host, CLIENT)
+        self.assertEqual(self.client(f"{own}, for=unknown, for=10.0.0.1").host, "10.0.0.1")
+        self.assertEqual(self.client("for=1.1.1.1", peer="192.0.2.1"), ForwardedClient("192.0.2.1"))
+
+    def test_two_values(self) -> None:
+        """Of a parameter that occurs twice in one element, the first counts."""
+        self.assertEqual(self.client(f"for={CLIENT};for=1.1.1.1").host, CLIENT)
+
+    def test_host(self) -> None:
+        """With the other header, the host is in a header of its own."""
+        headers = {b"X-Forwarded-For": [CLIENT.encode()], b"X-Forwarded-Host": [b"x.y, a.b"]}
+        self.assertEqual(ProxyRules(PROXIES).client("", headers).requested, "a.b")
+
+
+class CostTests(LinearCostTestCase):
+    """Headers that are made to take time."""
+
+    def test_forwarded(self) -> None:
+        """Reading the header takes linear time."""
+        rules = ProxyRules(PROXIES, "forwarded")
+
+        def read(text: str) -> None:
+            rules.client("", {b"Forwarded": [text.encode()]})
+
+        for part in (",", ";", " ", "for=10.0.0.1,", 'for="', '\\"', "a=b;", 'a="b";', "for", "\t,"):
+            self.assert_linear(read, part, "Forwarded")

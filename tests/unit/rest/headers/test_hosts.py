@@ -29,6 +29,19 @@ FOREIGN_NAMES = (
 )  # fmt: skip
 
 
+class ListedTests(SynchronousTestCase):
+    """Names that a reverse proxy forwards."""
+
+    def test_listed(self) -> None:
+        """Only names that are listed count; without a list, none does."""
+        for allowed, host, expected in (
+            (("a.example",), "a.example:80", True), (("a.example",), "b.example", False),
+            (("*.example",), "a.example", True), (("*",), "x", True), ((), "localhost", False),
+            (("*",), "", False), (("a.example",), "\u20ac", False),
+        ):  # fmt: skip
+            self.assertEqual(HostRules(allowed).lists(host), expected, (allowed, host))
+
+
 class HostTests(SynchronousTestCase):
     def allows(self, rules: HostRules, host: str, address: object = LOOPBACK[0]) -> bool:
         """Whether a ``Host`` is accepted; only then it is remembered, for this address."""

@@ -199,6 +199,16 @@ class HeaderTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertIn(problem, refused(action))
 
+    def test_wrong_types(self) -> None:
+        """A type that no text can have is an error at start, too."""
+
+        def meta(a: Annotated[str | None, Header(), Meta(pattern="a")]) -> None: ...
+        def no_json(a: Annotated[Asked, Header()]) -> None: ...
+
+        problem = "header.a cannot be converted from text: "
+        self.assertIn(f"{problem}Can only set `pattern`", refused(meta))
+        self.assertIn(f"{problem}the type Asked has no form in JSON", refused(no_json))
+
     def test_request(self) -> None:
         """``request.header`` finds fields whose canonical names are unusual."""
 
