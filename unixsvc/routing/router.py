@@ -12,7 +12,7 @@ import svcs
 from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
-from unixsvc.domain.body_spec import BodySpec
+from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.idempotency_key import invalid_key
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json, JsonObject
@@ -20,7 +20,7 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.refusal import refusal_of
 from unixsvc.domain.route_info import RouteInfo
 from unixsvc.domain.validation.pydantic_models import encode_model
-from unixsvc.errors import ConfigError, Malformed, ServiceError
+from unixsvc.errors import ConfigError, Malformed, MethodNotAllowed, ServiceError
 from unixsvc.routing.app import App, check_error_hook
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer
@@ -35,6 +35,7 @@ from unixsvc.routing.table import Table
 __all__ = ["Router"]
 
 _T = TypeVar("_T")
+_ANY_BODY: Final = BodySpec(BodyKind.RAW)
 _encode: Final = msgspec.json.Encoder(enc_hook=encode_model).encode
 
 
@@ -174,11 +175,16 @@ class Router:
         return Reply(200, _encode(result).replace(b"\n", b" "))
 
     def body_spec(self, method: str, path: str) -> BodySpec | None:
-        """Return how the route of a request takes the body; None for a JSON object, and without a route."""
+        """Return how the route of a request takes the body; None for a JSON object, and without a route.
+
+        With a method that the path does not have, the body does not matter: the reply is 405.
+        """
         if not self._has_special_bodies:
             return None
         try:
             endpoint, _ = self._table.match(method, path)
+        except MethodNotAllowed:
+            return _ANY_BODY
         except ServiceError:
             return None
         return endpoint.body

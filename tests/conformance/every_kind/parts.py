@@ -20,7 +20,7 @@ class Colour(enum.Enum):
 
 class Item(Struct):
     name: Annotated[str, Meta(min_length=1, max_length=20)]
-    count: Annotated[int, Meta(ge=0, le=99)] = 1
+    price: Annotated[float, Meta(ge=0, le=99)] = 1.0
 
 
 class Place(Struct):
@@ -32,6 +32,8 @@ class Login(Struct):
     age: Annotated[int, Meta(ge=0, le=150)] = 0
 
 
+# In JSON bodies: JSON Schema takes 1.0 for an integer, and a strict decoder does not.
+_Number = Annotated[float, Meta(ge=0, le=1000)]
 _Small = Annotated[int, Meta(ge=0, le=1000)]
 
 
@@ -68,7 +70,7 @@ def _parts(
     return [item, place, note, x_tenant]
 
 
-def _array(numbers: Annotated[list[_Small], Body()]) -> int:
+def _array(numbers: Annotated[list[_Number], Body()]) -> float:
     return sum(numbers)
 
 
@@ -76,11 +78,11 @@ def _structs(items: Annotated[list[Item], Body()]) -> list[Item]:
     return items
 
 
-def _scalar(number: Annotated[_Small, Body()]) -> int:
+def _scalar(number: Annotated[_Number, Body()]) -> float:
     return number
 
 
-def _counts(counts: Annotated[dict[str, _Small], Body()]) -> int:
+def _counts(counts: Annotated[dict[str, _Number], Body()]) -> int:
     return len(counts)
 
 

@@ -33,9 +33,13 @@ class Query(Marker):
 
 
 class _QuerySource(TextSource):
-    """Reads a field of the query."""
+    """Reads a field of the query.
+
+    Forms send every text field. So an empty one counts as absent, if the type has no value for it.
+    """
 
     place = "query"
+    empty_is_absent = True
 
     def __init__(self, name: str, marker: Query, hint: TypeForm, default: object, where: str) -> None:
         super().__init__(marker.alias or name, marker, hint, default, where)

@@ -55,6 +55,7 @@ class TextSource:
     body: BodyKind | None = None
     place = ""
     lists = True
+    empty_is_absent = False
 
     def __init__(self, name: str, marker: Marker, hint: TypeForm, default: object, where: str) -> None:
         self._name = name
@@ -67,8 +68,8 @@ class TextSource:
         self._default = default
         try:
             require_json_types([hint])
-            # As in a query: an empty field counts as absent, if the type has no value for it.
-            self._never_empty = default is not REQUIRED and not can_be(item_type(hint), "")
+            optional = self.empty_is_absent and default is not REQUIRED
+            self._never_empty = optional and not can_be(item_type(hint), "")
             self._needs_look = checker_for(hint) is not None or holds_numbers(hint, QUERY)
         except TypeError as error:
             raise ConfigError(where, f"{self._field} cannot be converted from text: {error}") from None

@@ -53,6 +53,10 @@ class Asked:
         """The response over HTTP."""
         return self._http.request(self._method, f"/{query}", **options).wait()
 
+    def other(self, method: str, **options: Any) -> HttpResponse:
+        """The response over HTTP to another method."""
+        return self._http.request(method, "/", **options).wait()
+
     def ask(self, query: str = "", **options: Unpack[RequestOptions]) -> Any:
         """The result over HTTP, or the problems of the arguments by field; other errors by their codes."""
         response = self.request(query, **options)

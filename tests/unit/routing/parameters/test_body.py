@@ -152,6 +152,7 @@ class AnyJsonTests(SynchronousTestCase):
         for value in ({"a": 1}, {}):
             self.assertEqual(asked.ask("?page=2", json=value), [value, 2])
             self.assertEqual(asked.call(value, "?page=2"), [value, 2])
+        self.assertEqual(asked.ask(), {"body": "is required"})
 
     def test_checks(self) -> None:
         """Checks run, and numbers that JSON has not are refused."""
@@ -171,6 +172,13 @@ class AnyJsonTests(SynchronousTestCase):
         self.assertEqual(asked.ask(content=b"[1,2", headers={"Content-Type": "application/json"}), 400)
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         self.assertEqual(asked.ask(content=b"[1,2]", headers=headers), 415)
+
+    def test_other_methods(self) -> None:
+        """A method that the path does not have is 405, whatever the body is."""
+        asked = Asked(total)
+        for options in ({"json": [1]}, {"content": b"x"}):
+            response = asked.other("PUT", **options)
+            self.assertEqual(response.status_code, 405)
 
     def test_line_ends(self) -> None:
         """Line ends in the body are spaces, as a line end would end a message."""

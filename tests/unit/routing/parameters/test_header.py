@@ -97,8 +97,10 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(asked.outcome({}, "", wrong), expected)
 
     def test_empty(self) -> None:
-        """An empty field counts as absent if it has a default, and its type no value for it."""
-        self.assertEqual(Asked(typed).ask(headers={"X-Limit": "", "X-Ids": "", "X-Ratio": ""}), DEFAULTS)
+        """An empty field is a value, also one that the type has not; as a list it has no items."""
+        problem = {"header.x-limit": "Expected `int`, got `str`"}
+        self.assertEqual(Asked(typed).ask(headers={"X-Limit": "", "X-Ids": ""}), problem)
+        self.assertEqual(Asked(typed).ask(headers={"X-Ids": ""}), DEFAULTS)
         self.assertEqual(Asked(tenant).ask(headers={"X-Tenant": ""}), "")
 
     def test_default_is_copied(self) -> None:

@@ -141,9 +141,12 @@ class _JsonReader(DataReader):
 
     def read(self, request: Request, errors: list[FieldError]) -> object:
         """Return the value; see :meth:`DataReader.read`."""
-        if request.data is EMPTY and self._default is not REQUIRED:
+        missing = request.data is EMPTY
+        if missing and self._default is not REQUIRED:
             return self._default
-        if bytes(request.data) == bytes(EMPTY) and not self._may_be_empty:  # which clients send for no data
+        # Over a socket, clients send an empty object for no data, and no data for an empty object.
+        missing = missing and request.headers is not None
+        if missing or (bytes(request.data) == bytes(EMPTY) and not self._may_be_empty):
             if self._default is REQUIRED:
                 errors.append(FieldError(_PLACE, "is required"))
             return self._default
