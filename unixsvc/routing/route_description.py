@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import NoneType
 from typing import Final
 
@@ -12,7 +13,7 @@ from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.validation.pydantic_models import encode_model, is_model
 from unixsvc.domain.validation.type_forms import as_struct, bare
 from unixsvc.domain.websocket import WEBSOCKET
-from unixsvc.errors import ConfigError
+from unixsvc.errors import ConfigError, RateLimited, ServiceError
 from unixsvc.routing.endpoint import Endpoint
 from unixsvc.routing.parameters.body.plan import describe_body
 from unixsvc.routing.parameters.websocket import WEBSOCKET_REMEDY, WebSocketSource
@@ -63,7 +64,7 @@ def describe_route(
         deprecated=bool(route.deprecated),
         sunset="" if route.sunset is None else route.sunset.isoformat(),
         tags=route.tags,
-        errors=route.errors,
+        errors=_errors(route),
         meta=route.meta,
         stream=result.stream,
         created=result.created,
@@ -94,3 +95,10 @@ def _require_websocket(route: Route, signature: Signature, where: str) -> WebSoc
     if signature.result != ResultType(NoneType):
         raise ConfigError(where, "a WebSocket returns None", "send with the WebSocket")
     return WebSocketDescription(found.receives, found.sends)
+
+
+def _errors(route: Route) -> Sequence[type[ServiceError]]:
+    """The errors that callers must expect: those that the route declares, and 429 if it has a limit."""
+    if not route.rate_limit or any(issubclass(error, RateLimited) for error in route.errors):
+        return route.errors
+    return (*route.errors, RateLimited)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tests.conformance.every_kind import parts, results, users
+from tests.conformance.every_kind import limits, parts, results, users
 from unixsvc import App, Group, Route
 
 __all__ = ["app"]
 
-ROUTES: Final[Sequence[Group | Route]] = (*parts.ROUTES, *results.ROUTES, *users.ROUTES)
+ROUTES: Final[Sequence[Group | Route]] = (*limits.ROUTES, *parts.ROUTES, *results.ROUTES, *users.ROUTES)
 
-app = App(ROUTES, title="Every kind of parameter and result", version="1.0", authenticate=users.SCHEMES)
+app = App(
+    ROUTES,
+    title="Every kind of parameter and result",
+    version="1.0",
+    authenticate=users.SCHEMES,
+    interceptors=limits.INTERCEPTORS,
+)

@@ -336,6 +336,17 @@ class InterceptorTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(service.get("/plain/7")), 7)
         self.assertEqual(made, ["from the container"])
 
+    def test_header_injection(self) -> None:
+        """A header with a line end, or one that the server sets, is a 500, and is not sent."""
+        for name, value in (("X-A", "a\r\nSet-Cookie: b"), ("X-A\r\nB", "c"), ("Content-Length", "0")):
+
+            async def inject(call: Call, proceed: Proceed, name: str = name, value: str = value) -> Reply:
+                call.add_reply_header(name, value)
+                return await proceed(call)
+
+            self.failureResultOf(self.service(inject).get("/plain/7"), Internal)
+            self.flushLoggedErrors()
+
     def test_wrong(self) -> None:
         """Something that cannot be called is an error at the start."""
         error = self.assertRaises(ConfigError, self.service, cast(Any, 7))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import svcs
 from klein import Klein
 
 from tests.unit.service.served import ServedCase, code_of
-from unixsvc import GET, App, RateLimit
+from unixsvc import GET, App, Conflict, RateLimit
 from unixsvc.config.http import Http
 from unixsvc.limiting.service_rate import ServiceRate
 from unixsvc.rest import rate_limit
+from unixsvc.testing import MemoryService
 
 HTTP = Http(token="off")
 BEHIND = Http(token="off", trusted_proxies=("192.168.1.1",))
@@ -69,6 +71,40 @@ class AddressTests(ServedCase):
         self.assertIn(b"\r\nRetry-After: 400\r\n", self.request("GET", "/a"))
         self.clock.advance(400)
         self.assertEqual(code_of(self.request("GET", "/a")), 200)
+
+    def test_headers(self) -> None:
+        """Each response has the policy and the state, and so has an error of the action, and a stream."""
+
+        def sold() -> None:
+            raise Conflict
+
+        async def items() -> AsyncIterator[int]:
+            yield 1
+
+        limit = RateLimit("2/minute", per="address", name="two")
+        routes = [
+            GET("/a", show, public=True, rate_limit=limit),
+            GET("/sold", sold, public=True, rate_limit=limit),
+            GET("/items", items, public=True, rate_limit=limit),
+        ]
+        self.serve(App(routes), http=HTTP)
+        for path, code in (("/a", 200), ("/sold", 409), ("/items", 200)):
+            response = self.request("GET", path)
+            self.clock.advance(0)
+            response = self.transport.value()
+            self.assertEqual(code_of(response), code)
+            self.assertIn(b'\r\nRateLimit-Policy: "two";q=2;w=60\r\n', response)
+            self.assertIn(b'\r\nRateLimit: "two";r=1;t=30\r\n', response)
+        self.request("GET", "/a")
+        refused = self.request("GET", "/a")
+        self.assertIn(b'\r\nRateLimit: "two";r=0;t=30\r\n', refused)
+        self.assertIn(b"\r\nRetry-After: 30\r\n", refused)
+
+    def test_contract(self) -> None:
+        """The contract of a limited route has the error 429."""
+        contract: Any = self.successResultOf(MemoryService(limited()).get("/-/routes"))
+        [route] = [each for each in contract["routes"] if each["path"] == "/a"]
+        self.assertEqual([error["code"] for error in route["errors"]], [429])
 
     def test_head(self) -> None:
         """HEAD takes one token of the route for GET."""
