@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,14 +22,6 @@ def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
 
 
 schemathesis.hook(filter_query)  # not as a decorator, which has no type where Schemathesis is not installed
-
-
-def filter_headers(_context: Any, headers: Mapping[str, Any] | None) -> bool:
-    """Send no fields that the document does not have: HTTP allows them, so they are not invalid."""
-    return "x-schemathesis-unknown-property" not in (headers or {})
-
-
-schemathesis.hook(filter_headers)
 
 
 def after_call(_context: Any, _case: Any, response: Any) -> None:
