@@ -84,17 +84,17 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "ApiKey", "App", "BadGateway",
-    "Basic", "Bearer", "Body", "Call", "Cancelled", "Check", "Client", "ClientCertificate", "ClientInfo",
-    "Conflict", "Cookie", "Created", "CurrentUser", "DeadlineExceeded", "Event", "File", "Forbidden", "Form",
-    "Forwarded", "ForwardedUser", "Gone", "Group", "Header", "IDescribesRoutes", "IHandleMessage",
-    "IOrchestratorWatcher", "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices",
-    "Interceptor", "Invalid", "JobRun", "LastEventId", "MethodNotAllowed", "NotFound", "Password", "Peer",
-    "PeerCertificate", "Proceed", "Query", "RateLimit", "RateLimited", "Redirect", "Reply", "Request",
-    "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext",
-    "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized", "Unavailable",
-    "UnixUser", "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id", "every",
-    "from_asyncio", "hash_password", "verify_password",
+    "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET",
+    "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Body", "Call", "Cancelled", "Check", "Client",
+    "ClientCertificate", "ClientInfo", "Conflict", "Cookie", "Created", "CurrentUser", "DeadlineExceeded",
+    "Event", "File", "Forbidden", "Form", "Forwarded", "ForwardedUser", "Gone", "Group", "Header",
+    "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher", "IRequestHandler", "IReviewsCallers",
+    "IRouterDatasource", "IServices", "Interceptor", "Invalid", "JobRun", "LastEventId", "MethodNotAllowed",
+    "NotFound", "Password", "Peer", "PeerCertificate", "Proceed", "Query", "RateLimit", "RateLimited",
+    "Redirect", "Reply", "Request", "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller",
+    "ServiceContext", "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized",
+    "Unavailable", "UnixUser", "UploadFile", "WebSocket", "WebSocketClosed", "cron", "current_request_id",
+    "every", "from_asyncio", "hash_password", "verify_password",
 ]  # fmt: skip
 
 _MODULES: Final = {

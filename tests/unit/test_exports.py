@@ -10,20 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 import unixsvc
 
 PUBLIC = {
-    "Call", "Interceptor", "Proceed", "RateLimit", "Reply",
-    "ApiKey", "Basic", "Bearer", "ClientCertificate", "CurrentUser", "Forwarded", "ForwardedUser", "Password",
-    "PeerCertificate", "Session", "SessionCookie", "UnixUser", "hash_password", "verify_password",
-    "WEBSOCKET", "WebSocket", "WebSocketClosed",
-    "Body", "ClientInfo", "Cookie", "Form", "Header", "Query",
-    "App", "BadGateway", "Cancelled", "Check", "Client", "Conflict", "Created", "DELETE", "DeadlineExceeded",
-    "Event", "File", "Forbidden", "GET", "Gone", "Group", "HEAD", "IDescribesRoutes", "IHandleMessage",
-    "IOrchestratorWatcher",
-    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Invalid", "JobRun",
-    "LastEventId", "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Peer", "RateLimited",
-    "Redirect", "Request", "Response", "Returns",
-    "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext", "ServiceError", "SetCookie", "Tasks",
-    "Unauthorized",
-    "Unavailable", "UploadFile", "cron", "current_request_id", "every", "from_asyncio",
+    "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Body", "Call", "Cancelled", "Check", "Client",
+    "ClientCertificate", "ClientInfo", "Conflict", "Cookie", "Created", "CurrentUser", "DELETE",
+    "DeadlineExceeded", "Event", "File", "Forbidden", "Form", "Forwarded", "ForwardedUser", "GET", "Gone",
+    "Group", "HEAD", "Header", "IDescribesRoutes", "IHandleMessage", "IOrchestratorWatcher",
+    "IRequestHandler", "IReviewsCallers", "IRouterDatasource", "IServices", "Interceptor", "Invalid",
+    "JobRun", "LastEventId", "MethodNotAllowed", "NotFound", "OPTIONS", "PATCH", "POST", "PUT", "Password",
+    "Peer", "PeerCertificate", "Proceed", "Query", "RateLimit", "RateLimited", "Redirect", "Reply",
+    "Request", "Response", "Returns", "Route", "RouteInfo", "Schedule", "ServiceCaller", "ServiceContext",
+    "ServiceError", "Session", "SessionCookie", "SetCookie", "Tasks", "Unauthorized", "Unavailable",
+    "UnixUser", "UploadFile", "WEBSOCKET", "WebSocket", "WebSocketClosed", "cron", "current_request_id",
+    "every", "from_asyncio", "hash_password", "verify_password",
 }  # fmt: skip
 
 # These are run and never imported.

@@ -108,7 +108,7 @@ class Caller(msgspec.Struct, gc=False):
 
         ``uid:1000`` for a process whose user the kernel reports; ``token:NAME`` for a caller without such a
         user, as over HTTP, that has presented a token; None for an anonymous caller. That of a user whom the
-        application has authenticated is :attr:`Request.identity`.
+        application has authenticated is the ``identity`` of the request.
         """
         if self.peer.uid is not None:
             return f"uid:{self.peer.uid}"

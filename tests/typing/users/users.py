@@ -75,7 +75,7 @@ def by_process(peer: Peer) -> Robot | None:
 
 def me(user: CurrentUser[User]) -> str:
     assert_type(user, User)
-    return user.nam  # error: nam
+    return user.surname  # error: surname
 
 
 async def maybe(user: CurrentUser[User] | None) -> str:

@@ -44,7 +44,7 @@ class UserParameter:
         """
         user = request.user
         if user is None:
-            if self.required:  # the gate has made sure; without one, nobody is let in
+            if self.required:  # the gate has made sure; without a gate there is no user
                 raise Unauthorized
             return None
         if self.classes and not isinstance(user, self.classes):
