@@ -195,7 +195,7 @@ class PoolFactory:
             owner=os.geteuid(),
             socket_dir=settings.socket_dir,
             http=settings.gateways.get(name),
-            access={key: rule for key, rule in settings.access.items() if name in rule.services},
+            access=settings.access_to(name),
         )
 
 

@@ -143,7 +143,7 @@ async def make_core(
         runner,
         partial(_lifespan_failed, config.service, ended),
     )
-    users = make_user_gates(app, config, schemes, application.container, parts.get("acting_user"))
+    users = make_user_gates(app, config.access, schemes, application.container, parts.get("acting_user"))
     router = Router(
         app,
         application.container,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from unixsvc.authentication.authenticator import Authenticator
 from unixsvc.authentication.interfaces import Scheme
+from unixsvc.config.access import AccessRule
 from unixsvc.routing.app import App, schemes_of
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.deprecation import deprecation_gate
@@ -32,18 +33,19 @@ def start_schemes(app: App, context: ServiceContext) -> list[Scheme]:
 
 def make_user_gates(
     app: App,
-    config: WorkerConfig,
+    rules: Mapping[str, AccessRule],
     schemes: Sequence[Scheme],
     container: ServiceContainer,
     acting_user: Callable[[], object] | None = None,
 ) -> UserGates:
     """Return what makes the gates that admit users.
 
+    :param rules: about who may call the service, by their names.
     :param acting_user: as of :class:`~unixsvc.authentication.authenticator.Authenticator`.
     :raises unixsvc.errors.ConfigError: for schemes or rules that can never work.
     """
     authenticator = Authenticator(schemes, container.open, acting_user) if schemes else None
-    policy = AccessPolicy(config.access) if config.access else None
+    policy = AccessPolicy(rules) if rules else None
     return UserGates(authenticator, policy, app.permissions, container.open)
 
 

@@ -23,7 +23,7 @@ from tests.unit.security.users_app import (
     robot,
     whoami,
 )
-from unixsvc import GET, POST, ApiKey, App, Bearer, UnixUser
+from unixsvc import GET, POST, ApiKey, App, Basic, Bearer, Group, SessionCookie, UnixUser
 from unixsvc.authentication.authenticator import Authenticator
 from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
@@ -318,6 +318,45 @@ class PermissionsTests(SynchronousTestCase):
         )
         service = MemoryService(app)
         self.failureResultOf(service.get("/a"), Unauthorized)  # no socket, and no uid
+
+
+class ChallengeTests(SynchronousTestCase):
+    def test_challenges(self) -> None:
+        """A 401 has a challenge of each scheme; the token of the service is one where it suffices."""
+        schemes = [ApiKey(at_once), Basic(lambda sent: None, realm="Shop")]
+        app = App([GET("/me", whoami), GET("/private", anonymous)], authenticate=schemes)
+        http = MemoryHttp(app, token=None)
+        own = ['ApiKey in="header", name="X-API-Key"', 'Basic realm="Shop", charset="UTF-8"']
+        for path, expected in (("/me", own), ("/private", [*own, "Bearer"])):
+            response = self.successResultOf(http.get(path))
+            self.assertEqual(response.headers.get_all("WWW-Authenticate"), expected)
+        http = MemoryHttp(App([GET("/me", whoami)], authenticate=Bearer(at_once)), token=None)
+        response = self.successResultOf(http.get("/me", headers={"Authorization": "Bearer nobody"}))
+        description = 'error="invalid_token", error_description="the credentials are those of no user"'
+        self.assertEqual(response.headers.get_all("WWW-Authenticate"), [f"Bearer {description}"])
+
+    def test_login(self) -> None:
+        """An action logs a user in, and the next request with the cookie has this user."""
+        sessions = SessionCookie(lambda session: User(session.subject), key="k" * 32)
+        app = App(
+            [Group("", _Login, [POST("/login", _Login.log_in, public=True)]), GET("/me", whoami)],
+            authenticate=sessions,
+        )
+        http = MemoryHttp(app, token=None)
+        response = self.successResultOf(http.post("/login", json={"name": "ada"}))
+        self.assertEqual(response.status_code, 204)
+        cookie = str(response.headers["Set-Cookie"]).partition(";")[0]
+        self.assertEqual(self.successResultOf(http.get("/me", headers={"Cookie": cookie})).json(), "ada")
+        self.assertEqual(self.successResultOf(http.get("/me")).status_code, 401)
+
+
+class _Login:
+    def __init__(self, sessions: SessionCookie) -> None:
+        self._sessions = sessions
+
+    def log_in(self, request: Request, name: str) -> None:
+        """Log in without a password."""
+        self._sessions.log_in(request, name)
 
 
 class ActingUserTests(SynchronousTestCase):

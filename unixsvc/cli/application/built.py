@@ -25,6 +25,7 @@ from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import Group
 from unixsvc.routing.router import Router
 from unixsvc.service.application import make_controllers
+from unixsvc.service.gates import make_user_gates, start_schemes
 
 __all__ = ["BuiltApplication", "built_application"]
 
@@ -54,15 +55,20 @@ def built_application(
     """
     app = load_app(service.app)
     known = services or NoServices()
-    values: dict[type, object] = {IReactorTime: Clock(), IServices: known}  # as in a worker
-    container = ServiceContainer(values)
+    context = ServiceContext(name, settings.folder, service)
+    schemes = start_schemes(app, context)
+    own = {type(each): each for each in schemes}
+    container = ServiceContainer({IReactorTime: Clock(), IServices: known, **own})  # as in a worker
+    users = make_user_gates(app, settings.access_to(name), schemes, container)
     try:
         router = Router(
             app,
             container,
-            _controllers(app, container, ServiceContext(name, settings.folder, service)),
+            _controllers(app, container, context),
             blocking=_NoRunner(),
             builtin=BuiltinRoutes(_no_metrics, dict),
+            gates=[users],
+            security_schemes=users.descriptions,
         )
         http = settings.gateways.get(name, Http())
         mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, known)
