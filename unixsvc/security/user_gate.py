@@ -152,6 +152,16 @@ class UserGates:
         self._open_container = open_container
 
     @property
+    def is_active(self) -> bool:
+        """Whether the service has users, or rules."""
+        return self._authenticator is not None or self._policy is not None
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether rules of the configuration are about the service."""
+        return self._policy is not None
+
+    @property
     def descriptions(self) -> JsonObject:
         """The schemes for the contract, by name."""
         return {} if self._authenticator is None else self._authenticator.descriptions
@@ -183,6 +193,21 @@ class UserGates:
     def guards(self, requirements: Sequence[Requirement], where: str) -> Guards:
         """Return the guards for some requirements."""
         return Guards(requirements, self._permissions, where)
+
+    def for_page(self, requirements: Sequence[Requirement] | None) -> UserGate:
+        """Make the gate of a page.
+
+        :param requirements: None if the page needs no user.
+        """
+        return UserGate(
+            self._authenticator,
+            self._open_container,
+            public=True,
+            needs_user=requirements is not None,
+            takes_user=True,
+            guards=self.guards(requirements or (), "a page"),
+            policy=self._policy,
+        )
 
     def for_mount(self, prefix: str) -> UserGate | None:
         """Make the gate of a mount; None if it has nothing to check."""

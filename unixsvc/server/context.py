@@ -18,6 +18,7 @@ from unixsvc.errors import ServiceError
 from unixsvc.limiting.limiter import Limiter
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.peer_rules import PeerRules
+from unixsvc.security.user_gate import UserGates
 from unixsvc.typing import IHandleMessage
 
 __all__ = ["Admission", "HandlerContext", "HttpOptions"]
@@ -42,6 +43,7 @@ class HttpOptions(Struct, frozen=True):
     :ivar limit_page: applies the rate limit of the service to a request for one of the handler's own routes;
         None if there is no limit.
     :ivar limiter: applies the rate limits of those routes; None if that is not possible.
+    :ivar users: makes the gates of those routes; None if the service has neither users nor rules about them.
     """
 
     settings: Http = Http()
@@ -52,6 +54,7 @@ class HttpOptions(Struct, frozen=True):
     has_get_only: Callable[[str], bool] | None = None
     limit_page: Callable[[Request], None] | None = None
     limiter: Limiter | None = None
+    users: UserGates | None = None
 
 
 class HandlerContext(Struct, frozen=True):

@@ -13,6 +13,7 @@ from unixsvc.execution.background import Tasks
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
+from unixsvc.security.user_gate import UserGates
 from unixsvc.service.application import RunningApplication
 from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.contracts import ServiceContracts
@@ -36,6 +37,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
     :ivar served: the same for transports: with the access log, if there is one.
+    :ivar users: makes gates; None if the service has neither users nor rules about them.
     :ivar limits: the rate limits.
     :ivar failures: logs the exceptions that peers must not see.
     :ivar store: keeps replies by idempotency key.
@@ -54,6 +56,7 @@ class ServiceCore(Struct, frozen=True):
     handle: HandleMessage
     served: IHandleMessage
     limits: ServiceLimits
+    users: UserGates | None
     failures: FailureLog
     store: IdempotencyStore
     clients: ServiceClients

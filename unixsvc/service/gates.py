@@ -15,7 +15,6 @@ from unixsvc.routing.http_only import http_only_gate
 from unixsvc.security.access_rules import AccessPolicy
 from unixsvc.security.user_gate import UserGates
 from unixsvc.service.calls.limits import ServiceLimits
-from unixsvc.service.spec import WorkerConfig
 
 __all__ = ["make_gates", "make_user_gates", "start_schemes"]
 

@@ -28,6 +28,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
         {
             "(client certificate)",
             "(set by the caller)",
+            "a page",
             "authenticate: the scheme {}",
             "{}: requires",
             "the socket {!r} passed by systemd",

@@ -9,6 +9,7 @@ from unixsvc.domain.message import Request
 from unixsvc.errors import ServiceError
 from unixsvc.limiting.limiter import Limiter
 from unixsvc.limiting.rate_limit import RateLimit
+from unixsvc.rest.pages.users import PageUsers
 from unixsvc.server.context import HandlerContext
 
 __all__ = ["Ended", "PageAdmission"]
@@ -21,12 +22,14 @@ class PageAdmission:
     """Admits requests for pages.
 
     :param context: the service.
+    :ivar users: finds the users of pages.
     """
 
     def __init__(self, context: HandlerContext) -> None:
         self._track = context.handle.track
         self._limit_page = context.http.limit_page
         self._limiter: Limiter | None = context.http.limiter
+        self.users = PageUsers(context.http.users)
         self._checks: dict[str, Callable[[Request], None]] = {}
 
     def admit(self, message: Request) -> Ended:

@@ -21,6 +21,7 @@ from twisted.web.server import Request as WebRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import NotFound as NoRoute
 
+from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
@@ -28,6 +29,7 @@ from unixsvc.errors import Internal, ServiceError
 from unixsvc.limiting.rate_limit import RateLimit
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.pages.admission import Ended, PageAdmission
+from unixsvc.rest.pages.users import IPageUser, PageUser
 from unixsvc.rest.response import JSON, PAGE, Response
 from unixsvc.rest.web.klein_app import Call, ServiceKlein
 from unixsvc.rest.web.klein_call import KleinCall
@@ -121,6 +123,7 @@ class KleinBridge:
         call = self._calls[request] = KleinCall(request, message, context, ended)
         set_headers(request, Response(200, PAGE, self._builder.common_headers(context)))
         call.send_reply_headers()
+        request.setComponent(IPageUser, PageUser(self._admission.users, message))
         if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         if tls or not hasattr(request.getHost(), "port"):
@@ -153,6 +156,22 @@ class KleinBridge:
         finally:
             call.send_reply_headers()
 
+    @property
+    def restricts_all(self) -> bool:
+        """Whether a page needs to be admitted that demands nothing itself."""
+        return self._admission.users.restrict_all
+
+    async def admit(self, request: IRequest, requirements: tuple[Requirement, ...] | None) -> None:
+        """Admit a user to a route.
+
+        :raises unixsvc.errors.ServiceError: if the user may not call it.
+        """
+        call = self._calls[request]
+        try:
+            await self._admission.users.admit(call.message, requirements)
+        finally:
+            call.send_reply_headers()
+
     def run_route(self, request: IRequest, call: Call) -> Deferred[object]:
         """Call a route: its result is encoded, and it is cancelled when its time is up."""
         klein_call = self._calls[request]
@@ -168,6 +187,7 @@ class KleinBridge:
         request = call.request
         if request.startedWriting:
             return result
+        call.send_reply_headers()
         if isinstance(result, _JSON_TYPES):
             content_type = request.responseHeaders.getRawHeaders(b"Content-Type")
             response = self._builder.with_body(request.code, JSON, _encode(result), call.context)

@@ -52,8 +52,10 @@ def replace_headers(headers: Headers, first: _Pairs, others: _Pairs, date: bytes
     for name, value in first:
         raw[name] = [value]
     raw[b"Date"] = dates
-    for name, value in others:
-        raw[name] = [value]
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in others:  # some there are several of, as Set-Cookie
+        found.setdefault(name, []).append(value)
+    raw.update(found)
 
 
 def take_over_reading(channel: HTTPChannel, transport: IPushProducer) -> None:

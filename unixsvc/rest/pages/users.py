@@ -1,0 +1,137 @@
+"""Users of Klein routes: who they are, and what they may call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from twisted.web.iweb import IRequest
+from zope.interface import Attribute, Interface, implementer
+
+from unixsvc.authentication.guards import Requirement
+from unixsvc.domain.message import Request
+from unixsvc.errors import ConfigError, Forbidden, Unauthorized
+from unixsvc.security.user_gate import UserGate, UserGates
+
+__all__ = ["PageUser", "PageUsers", "current_user", "find_user", "message_of", "requirements_of", "requires"]
+
+_ATTRIBUTE: Final = "unixsvc_requires"
+_NO_USERS: Final = "needs a user, and the application authenticates none"
+_REMEDY: Final = "give the application authenticate="
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_UserT = TypeVar("_UserT")
+
+
+class IPageUser(Interface):
+    """The user of a request that a Klein route answers."""
+
+    message: Request = Attribute("The request as a message.")
+
+    def find() -> Awaitable[object]:
+        """Find the user; None if there is none."""
+
+
+class PageUsers:
+    """Makes the gates of pages.
+
+    :param gates: those of the service; None if it has neither users nor rules.
+    """
+
+    def __init__(self, gates: UserGates | None) -> None:
+        self._gates = gates
+        self._made: dict[tuple[Requirement, ...] | None, UserGate] = {}
+
+    @property
+    def restrict_all(self) -> bool:
+        """Whether rules of the configuration restrict all pages."""
+        return self._gates is not None and self._gates.has_rules
+
+    async def admit(self, message: Request, requirements: tuple[Requirement, ...] | None) -> None:
+        """Admit a request to a page, and set its user.
+
+        :param requirements: None if the page needs no user.
+        :raises unixsvc.errors.ServiceError: if it is not admitted.
+        """
+        if self._gates is None:
+            if requirements is not None:
+                raise ConfigError(message.path, _NO_USERS, _REMEDY)
+            return
+        gate = self._made.get(requirements)
+        if gate is None:
+            gate = self._made[requirements] = self._gates.for_page(requirements)
+        waiting = gate(message)
+        if waiting is not None:
+            await waiting
+
+
+@implementer(IPageUser)
+class PageUser:
+    """The user of one request."""
+
+    def __init__(self, users: PageUsers, message: Request) -> None:
+        self._users = users
+        self.message = message
+
+    async def find(self) -> object:
+        """Find the user; None if there is none."""
+        if self.message.user is None:
+            await self._users.admit(self.message, None)
+        return self.message.user
+
+
+def requires(*requirements: Requirement) -> Callable[[_F], _F]:
+    """Let only users call a Klein route who meet all requirements. It stands below the route's decorator.
+
+    :param requirements: as those of actions: permissions and functions; without any, every user may.
+    """
+
+    def decorate(function: _F) -> _F:
+        setattr(function, _ATTRIBUTE, (*requirements, *(requirements_of(function) or ())))
+        return function
+
+    return decorate
+
+
+def requirements_of(function: Callable[..., object]) -> tuple[Requirement, ...] | None:
+    """Return the requirements that a function has been given; None without any."""
+    found: tuple[Requirement, ...] | None = getattr(function, _ATTRIBUTE, None)
+    return found
+
+
+async def find_user(request: IRequest, kind: type[_UserT]) -> _UserT | None:
+    """Return the user of a request that a Klein route answers; None for an anonymous client.
+
+    :param kind: the class of the user.
+    :raises unixsvc.errors.Forbidden: if the user is of another class.
+    """
+    user = await _page_user(request).find()
+    if user is not None and not isinstance(user, kind):
+        raise Forbidden("the user is of another kind")
+    return user
+
+
+async def current_user(request: IRequest, kind: type[_UserT]) -> _UserT:
+    """Return the user of a request that a Klein route answers.
+
+    :param kind: the class of the user.
+    :raises unixsvc.errors.Unauthorized: if there is none.
+    :raises unixsvc.errors.Forbidden: if the user is of another class.
+    """
+    user = await find_user(request, kind)
+    if user is None:
+        raise Unauthorized("this page needs a user")
+    return user
+
+
+def message_of(request: IRequest) -> Request:
+    """Return a request of a Klein route as actions get it, as for :meth:`unixsvc.SessionCookie.log_in`.
+
+    Headers that are added to its reply are sent, if the route has not begun to write its response.
+    """
+    message: Request = _page_user(request).message
+    return message
+
+
+def _page_user(request: Any) -> Any:  # of twisted.web, whose components have no types
+    return request.getComponent(IPageUser)
