@@ -2,11 +2,12 @@
 
 # Annotations are not postponed: msgspec would compile the text of each when a worker starts.
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["AccessRule", "ClaimValue"]
+__all__ = ["AccessRule", "ClaimValue", "rules_about"]
 
 ClaimValue: TypeAlias = str | int | bool | tuple[str, ...]
 
@@ -30,3 +31,8 @@ class AccessRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tokens: tuple[str, ...] = ()
     user: dict[str, ClaimValue] | None = None
     anyone: bool = False
+
+
+def rules_about(rules: Mapping[str, AccessRule], service: str) -> dict[str, AccessRule]:
+    """The rules that name a service."""
+    return {name: rule for name, rule in rules.items() if service in rule.services}

@@ -272,10 +272,6 @@ class Settings(Struct, frozen=True):
     files: tuple[str, ...] = ()
     python: str = ""
 
-    def access_to(self, service: str) -> dict[str, AccessRule]:
-        """The rules about a service, by their names."""
-        return {name: rule for name, rule in self.access.items() if service in rule.services}
-
     @property
     def directory_mode(self) -> int:
         """The mode of a new socket directory. Workers that run as other users must be able to enter it."""

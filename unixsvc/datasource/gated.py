@@ -6,12 +6,14 @@ from collections.abc import Awaitable
 
 from zope.interface import implementer
 
+from unixsvc.datasource.custom import CustomDatasource
+from unixsvc.datasource.unix import UnixDatasource
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Reply, Request
 from unixsvc.routing.gates import Gate
 from unixsvc.routing.router import Router
 
-__all__ = ["GatedDatasource"]
+__all__ = ["GatedDatasource", "behind_gate"]
 
 
 @implementer(IRouterDatasource)
@@ -35,3 +37,10 @@ class GatedDatasource:
         await self._router.runner.run(waiting)
         answer = self._handle(request)
         return answer if isinstance(answer, Reply) else await answer
+
+
+def behind_gate(source: IRouterDatasource, gate: Gate | None, router: Router) -> IRouterDatasource:
+    """Return the datasource of a mount, behind its gate if it has one."""
+    if not isinstance(source, UnixDatasource):
+        source = CustomDatasource(source, router)
+    return source if gate is None else GatedDatasource(source, gate, router)

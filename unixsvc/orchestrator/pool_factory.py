@@ -14,6 +14,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 
+from unixsvc.config.access import rules_about
 from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.datasource.idempotency.directory import directory_path, make_directory
@@ -195,7 +196,7 @@ class PoolFactory:
             owner=os.geteuid(),
             socket_dir=settings.socket_dir,
             http=settings.gateways.get(name),
-            access=settings.access_to(name),
+            access=rules_about(settings.access, name),
         )
 
 

@@ -12,15 +12,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from unixsvc.config.http import Http
-from unixsvc.datasource.custom import CustomDatasource
-from unixsvc.datasource.gated import GatedDatasource
+from unixsvc.datasource.gated import behind_gate
 from unixsvc.datasource.idempotency.datasource import IdempotentDatasource
 from unixsvc.datasource.idempotency.directory import directory_path
 from unixsvc.datasource.idempotency.store import IdempotencyStore, StoreLimits
 from unixsvc.datasource.library import LibraryDatasource
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
-from unixsvc.datasource.unix import UnixDatasource, mounted
+from unixsvc.datasource.unix import mounted
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IGuard, IRouterDatasource, IServices
 from unixsvc.domain.message import Request
@@ -34,7 +33,6 @@ from unixsvc.limiting.table import RateTable
 from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
-from unixsvc.routing.gates import Gate
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import Admission, HandlerContext, HttpOptions
@@ -164,7 +162,7 @@ async def make_core(
         library = StaticDatasource(library, router.has_path, http.static, config.service)
     repository = RouterRepository(
         library,
-        {prefix: _mount(mount, users.for_mount(prefix), router) for prefix, mount in mounts.items()},
+        {prefix: behind_gate(mount, users.for_mount(prefix), router) for prefix, mount in mounts.items()},
     )
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(
@@ -276,12 +274,6 @@ def _error_report(app: App, router: Router, observe: FailureObserver | None) -> 
         hook(error, request, router.route_of(request))
 
     return report
-
-
-def _mount(source: IRouterDatasource, gate: Gate | None, router: Router) -> IRouterDatasource:
-    if not isinstance(source, UnixDatasource):
-        source = CustomDatasource(source, router)
-    return source if gate is None else GatedDatasource(source, gate, router)
 
 
 def _make_store(config: WorkerConfig) -> IdempotencyStore:

@@ -167,7 +167,7 @@ class JwtTests(SynchronousTestCase):
             f"{part({'alg': 'HS256', 'kid': 1})}.{body}.{signature}",
             f"{part({'alg': 'HS256', 'crit': ['b64'], 'b64': False})}..{signature}",
             f"{part({'alg': 'HS256', 'jku': 'https://evil/keys'})}.{body}.{signature}",
-            jwt.encode(claims(), "another key that is long enough", "HS256"),
+            jwt.encode(claims(), "another key that is long enough, too", "HS256"),
             "a" * 8193,
             "é",
             f"{good}\x00",

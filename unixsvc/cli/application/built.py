@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from unixsvc.config.access import rules_about
 from unixsvc.config.http import Http
 from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.datasource.service_clients import NoServices
@@ -59,7 +60,7 @@ def built_application(
     schemes = start_schemes(app, context)
     own = {type(each): each for each in schemes}
     container = ServiceContainer({IReactorTime: Clock(), IServices: known, **own})  # as in a worker
-    users = make_user_gates(app, settings.access_to(name), schemes, container)
+    users = make_user_gates(app, rules_about(settings.access, name), schemes, container)
     try:
         router = Router(
             app,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from inspect import isawaitable
+from typing import Any, Final, Protocol, TypeVar
 
 from twisted.web.iweb import IRequest
 from zope.interface import Attribute, Interface, implementer
@@ -13,7 +14,17 @@ from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError, Forbidden, Unauthorized
 from unixsvc.security.user_gate import UserGate, UserGates
 
-__all__ = ["PageUser", "PageUsers", "current_user", "find_user", "message_of", "requirements_of", "requires"]
+__all__ = [
+    "AdmitsUsers",
+    "PageUser",
+    "PageUsers",
+    "admit_and_call",
+    "current_user",
+    "find_user",
+    "message_of",
+    "requirements_of",
+    "requires",
+]
 
 _ATTRIBUTE: Final = "unixsvc_requires"
 _NO_USERS: Final = "needs a user, and the application authenticates none"
@@ -78,6 +89,35 @@ class PageUser:
         if self.message.user is None:
             await self._users.admit(self.message, None)
         return self.message.user
+
+
+class AdmitsUsers(Protocol):
+    """Admits users to pages."""
+
+    @property
+    def restricts_all(self) -> bool:
+        """Whether a page needs to be admitted that demands nothing itself."""
+
+    async def admit(self, request: IRequest, requirements: tuple[Requirement, ...] | None) -> None:
+        """Admit a user to a page."""
+
+
+async def admit_and_call(
+    runner: AdmitsUsers | None,
+    function: Callable[..., object],
+    requirements: tuple[Requirement, ...] | None,
+    *args: object,
+    **kwargs: object,
+) -> object:
+    """Call a page for a user whom it admits.
+
+    :param args: of its function: the request, after the instance of a method.
+    """
+    request = next(each for each in args if IRequest.providedBy(each))
+    if runner is not None:
+        await runner.admit(request, requirements)
+    result: Any = function(*args, **kwargs)  # of the application
+    return await result if isawaitable(result) else result
 
 
 def requires(*requirements: Requirement) -> Callable[[_F], _F]:

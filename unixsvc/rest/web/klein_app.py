@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial, wraps
-from inspect import isawaitable, iscoroutine
+from inspect import iscoroutine
 from typing import Any, Final, Protocol
 
 from klein import Klein
@@ -24,11 +24,10 @@ from twisted.web.server import NOT_DONE_YET
 from twisted.web.server import Request as WebRequest
 from werkzeug.exceptions import BadHost
 
-from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.limiting.rate_limit import RateLimit
 from unixsvc.rest.pages.rate_limit import limits_of
-from unixsvc.rest.pages.users import requirements_of
+from unixsvc.rest.pages.users import AdmitsUsers, admit_and_call, requirements_of
 from unixsvc.rest.response import Response
 from unixsvc.rest.server.interfaces import RequestConnection
 from unixsvc.rest.server.request_head import Head
@@ -56,7 +55,7 @@ class RoutedGateway(Protocol):
         """
 
 
-class PageRunner(Protocol):
+class PageRunner(AdmitsUsers, Protocol):
     """Runs the routes of pages, once the gateway has passed a request to them."""
 
     def __contains__(self, request: IRequest) -> bool:
@@ -67,13 +66,6 @@ class PageRunner(Protocol):
 
     def limit_route(self, request: IRequest, limits: Sequence[RateLimit], scope: str) -> None:
         """Apply the rate limits of a route."""
-
-    @property
-    def restricts_all(self) -> bool:
-        """Whether a page needs to be admitted that demands nothing itself."""
-
-    async def admit(self, request: IRequest, requirements: tuple[Requirement, ...] | None) -> None:
-        """Admit a user to a route."""
 
     def run_route(self, request: IRequest, call: Call) -> object:
         """Call a route; the result is the route's."""
@@ -133,20 +125,6 @@ class Dispatch:
     def restricts_all(self) -> bool:
         """Whether rules of the configuration restrict all pages."""
         return self.runner is not None and self.runner.restricts_all
-
-    async def admit_and_call(
-        self,
-        function: Callable[..., object],
-        requirements: tuple[Requirement, ...] | None,
-        *args: object,
-        **kwargs: object,
-    ) -> object:
-        """Call a page for a user whom it admits."""
-        request = next(each for each in args if IRequest.providedBy(each))
-        if self.runner is not None:
-            await self.runner.admit(request, requirements)
-        result: Any = function(*args, **kwargs)  # of the application
-        return await result if isawaitable(result) else result
 
     def limit(self, arguments: Sequence[object], limits: Sequence[RateLimit], url: str) -> None:
         """Apply the rate limits of a page.
@@ -235,7 +213,7 @@ class ServiceKlein(Klein):
                     self.dispatch.limit(args, limits, url)
                 if needed is not None or self.dispatch.restricts_all:
                     return self.dispatch.call(
-                        partial(self.dispatch.admit_and_call, function, needed), *args, **kwargs
+                        partial(admit_and_call, self.dispatch.runner, function, needed), *args, **kwargs
                     )
                 return self.dispatch.call(function, *args, **kwargs)
 
