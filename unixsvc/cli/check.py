@@ -68,6 +68,7 @@ def _check(configuration: Configuration) -> int:
     """
     # Late: the other commands load no applications.
     from unixsvc.cli.application.check import check_service
+    from unixsvc.orchestrator.certificates.keeper import read_certificates
     from unixsvc.orchestrator.worker.import_path import hidden_modules, unsafe_places
     from unixsvc.security.control_guard import find_rules
 
@@ -92,6 +93,11 @@ def _check(configuration: Configuration) -> int:
     problems += _check_interpreter(settings)
     for place, other in hidden_modules(settings.folder, sys.path).items():
         print_error(f"warning: {place}: {other} is imported instead; rename it, or move it into a package")
+    for name in settings.gateways:
+        try:
+            read_certificates(settings, name)
+        except ConfigError as error:  # here, the files of another machine may be missing
+            print_error(f"warning: {error}")
     for warning in unsafe_places(settings, sys.path, os.geteuid()):
         print_error(f"warning: {warning}")
     return 2 if problems else 0

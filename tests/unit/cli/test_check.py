@@ -8,6 +8,7 @@ import sys
 import tomllib
 
 from tests.unit.cli.command_runner import TOKEN, CommandTestCase
+from tests.unit.support.certificates import write_certificate
 
 
 class Check(CommandTestCase):
@@ -55,6 +56,22 @@ class Check(CommandTestCase):
             self.configure('socket_dir = "."', *home, f'app = "checked_{app}:app"', f"mounts = {mounts}")
             outcome = self.run_command("check")
             self.assertEqual(outcome.out, f"home: fine, 1 route\nhttp: fine, {expected}\n", outcome.err)
+
+    def test_certificates(self) -> None:
+        """Certificates that cannot be used are a warning: those of production may be on another machine."""
+        write_certificate(self.folder)
+        self.app("web", "app = App([])")
+        for key, words in (
+            ("key.pem", ()),
+            ("none.pem", ("warning: ", "none.pem: cannot be used for https://")),
+        ):
+            endpoint = f"ssl:443:privateKey={key}:certKey=certificate.pem"
+            self.configure("[http.api]", 'app = "checked_web:app"', f'listen = ["{endpoint}"]')
+            outcome = self.run_command("check")
+            self.assertEqual((outcome.code, outcome.out), (0, "http-api: fine, 0 routes\n"))
+            self.assertEqual(outcome.err.count("\n"), bool(words))
+            for each in words:
+                self.assertIn(each, outcome.err)
 
     def test_schedules(self) -> None:
         """Schedules are counted, and their jobs checked."""

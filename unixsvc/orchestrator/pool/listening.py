@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -13,6 +14,8 @@ from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.sockets.interfaces import IListener
 
 __all__ = ["ListeningPool"]
+
+T = TypeVar("T")
 
 
 class ListeningPool(Service, ABC):
@@ -71,6 +74,18 @@ class ListeningPool(Service, ABC):
             raise ConfigError(f"services.{self.name}: listen", problem, "end the session first")
         self._listener.add(spec.listen)
         self._listener.keep(spec.listen)
+
+    def _close_unused_after(self, done: Deferred[None], spec: Callable[[], WorkerSpec]) -> Deferred[None]:
+        """Close the sockets that no worker has after a reload, or after one that was rolled back.
+
+        :param spec: returns the spec of the workers then.
+        """
+
+        def close(result: T) -> T:
+            self._listener.keep(spec().listen)
+            return result
+
+        return done.addBoth(close)
 
     @abstractmethod
     def _begin(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -31,8 +30,6 @@ from unixsvc.service.scheduler import current_moment
 from unixsvc.telemetry.metrics import MetricsSnapshot
 
 __all__ = ["Pool"]
-
-T = TypeVar("T")
 
 
 @implementer(IServicePool)
@@ -94,7 +91,8 @@ class Pool(ListeningPool):
     def reload(self, spec: WorkerSpec) -> Deferred[None]:
         """Replace the workers one by one by workers of another spec; see :class:`IServicePool`."""
         self._listener.add(spec.listen)
-        return self._begin_change(spec, spec.wanted).addBoth(self._close_unused)
+        done = self._begin_change(spec, spec.wanted)
+        return self._close_unused_after(done, lambda: self._rollout.spec)
 
     def scale(self, workers: int) -> Deferred[None]:
         """Set the number of workers; see :class:`IServicePool`."""
@@ -225,11 +223,6 @@ class Pool(ListeningPool):
         if history is not None and self._keeps_running() and record.process.slot <= self._rollout.wanted:
             delay = history.delay(self._reactor.seconds())
         self._log.warn(exit_message(delay), worker=str(record.process), end=str(end), delay=delay)
-
-    def _close_unused(self, result: T) -> T:
-        """Close the sockets that no worker has after a reload, or after one that was rolled back."""
-        self._listener.keep(self._rollout.spec.listen)
-        return result
 
     def _spawn(self, slot: int) -> None:
         spec = self._rollout.spec
