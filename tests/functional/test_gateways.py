@@ -15,12 +15,13 @@ from tests.functional.http_stack import HttpTestCase
 from tests.unit.support.certificates import Authority, write_certificate
 
 _TIMEOUT = 30.0  # seconds; only reached if something is broken
+_PATIENT = "boot_timeout = 60\n"  # several workers start at the same time
 
 
 class AddressTests(HttpTestCase):
     """``listen`` changes at a reload."""
 
-    config = '[http]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1", "unix:old.sock"]\n'
+    config = f'[http]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1", "unix:old.sock"]\n{_PATIENT}'
 
     def connect_path(self, name: str) -> http.client.HTTPConnection:
         """A persistent connection to a Unix socket of the folder."""
@@ -76,6 +77,7 @@ class CertificateTests(HttpTestCase):
     config = (
         '[http]\napp = "certified:app"\nlisten = '
         '["ssl:0:privateKey=key.pem:certKey=certificate.pem:clientCA=Test CA.pem:interface=127.0.0.1"]\n'
+        f"{_PATIENT}"
     )
 
     def setUp(self) -> None:
@@ -140,9 +142,10 @@ class SeveralTests(HttpTestCase):
     """A public and an internal gateway."""
 
     config = (
-        '[http.public]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\n'
-        '[http.internal]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\ntoken = "off"\n'
-        'workers = 2\nmounts = { "/c" = "codes:/" }\n[services.codes]\napp = "codes:app"\n'
+        f'[services.codes]\napp = "codes:app"\n{_PATIENT}'
+        f'[http.public]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\n{_PATIENT}'
+        f'[http.internal]\napp = "codes:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\ntoken = "off"\n'
+        f'workers = 2\nmounts = {{ "/c" = "codes:/" }}\n{_PATIENT}'
     )
 
     def test_apart(self) -> None:
