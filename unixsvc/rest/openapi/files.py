@@ -7,10 +7,7 @@ from typing import Final
 from unixsvc.contract.model import RouteContract
 from unixsvc.domain.json import JsonObject
 
-__all__ = ["FILE_CODES", "file_parameters", "file_responses"]
-
-FILE_CODES: Final = (404, 412, 416)
-"""The errors of routes that answer with files: there is none, a condition is false, a range is outside."""
+__all__ = ["file_parameters", "file_responses"]
 
 _TEXT: Final[JsonObject] = {"type": "string"}
 _CONTENT: Final[JsonObject] = {"schema": {"type": "string", "format": "binary"}}
@@ -31,7 +28,10 @@ _HEADERS: Final[JsonObject] = {
 
 
 def file_parameters(route: RouteContract) -> list[JsonObject]:
-    """The header parameters that a file has besides ``If-None-Match``."""
+    """The header parameters that a file has besides ``If-None-Match``.
+
+    They are not among those of the operation: test tools would generate ranges outside of the file.
+    """
     return [_RANGE] if route.method == "GET" else []
 
 

@@ -169,12 +169,13 @@ def _header_parameters(route: RouteContract, others: Sequence[JsonObject]) -> li
         names.append("If-None-Match")
     taken = {each["name"] for each in others if each["in"] == "header"}
     names = [name for name in names if name.lower() not in taken]
-    extra = file_parameters(route) if route.file else []
-    return [*({"$ref": f"#/components/parameters/{name}"} for name in names), *extra]
+    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
 def _optional_headers(route: RouteContract) -> list[JsonObject]:
-    if route.method in _SAFE_METHODS or route.stream or route.file:
+    if route.file:
+        return file_parameters(route)
+    if route.method in _SAFE_METHODS or route.stream:
         return []
     return [{"$ref": "#/components/parameters/Idempotency-Key"}]
 
