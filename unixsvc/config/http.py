@@ -63,7 +63,8 @@ class StaticFolder(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar index: the file that a URL with a slash at its end stands for; empty for none.
     :ivar fallback: the page for paths without a file, where a browser asks for a page: the router of a
         single-page application is in the browser. Empty for none.
-    :ivar max_age: how long browsers use a file without asking again, in seconds; pages are always asked for.
+    :ivar max_age: how long browsers use a file without asking again, in seconds; pages are requested each
+        time.
     :ivar immutable: patterns of files that never change, relative to the folder, as ``assets/*``: their names
         have a hash.
     :ivar precompressed: whether the copies ``.br``, ``.zst`` and ``.gz`` of a file are sent in its place.

@@ -25,7 +25,7 @@ class File(Struct, frozen=True):
     :ivar folder: the folder in which the file must be, if a part of the path comes from a client: a path that
         leads out of it is 404, also through symbolic links.
     :ivar cache_control: the value of ``Cache-Control``; empty for none.
-    :raises unixsvc.domain.reply_head.WrongHeader: for values that cannot be sent in a header.
+    :raises ValueError: for values that cannot be sent in a header.
     """
 
     path: str | os.PathLike[str]

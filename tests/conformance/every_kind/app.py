@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tests.conformance.every_kind import limits, parts, results, users
+from tests.conformance.every_kind import files, limits, parts, results, users
 from unixsvc import App, Group, Route
 
 __all__ = ["app"]
 
-ROUTES: Final[Sequence[Group | Route]] = (*limits.ROUTES, *parts.ROUTES, *results.ROUTES, *users.ROUTES)
+ROUTES: Final[Sequence[Group | Route]] = (
+    *files.ROUTES,
+    *limits.ROUTES,
+    *parts.ROUTES,
+    *results.ROUTES,
+    *users.ROUTES,
+)
 
 app = App(
     ROUTES,

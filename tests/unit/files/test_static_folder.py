@@ -78,7 +78,8 @@ class StaticFolderTests(SynchronousTestCase):
         for rest in (
             "/../secret", "/%2e%2e/secret", "/%2E./secret", "/..%2fsecret", "/docs/..%2f..%2fsecret",
             "/docs/../../secret", "/link", "/up/secret", "//etc/passwd", "/%2fetc%2fpasswd", "/app.js%00.png",
-            "/app.js/", "/app.js/x", "/app.js%2f", "/./app.js", "/docs//index.html", "/docs/%2e/index.html",
+            "/app.js/", "/app.js/x", "/app.js%2f", "/./app.js", "/docs//index.html",
+            "/docs%2findex.html", "/docs/%2e/index.html",
             "/.env", "/%2eenv", "/.git/config", "/.git/", "/empty", "/empty/", "/%ff", "/%", "/..;/secret",
             "/..%5csecret", "/..\\secret", "/" + "a" * 300, "/" + "a/" * 3000, "/%252e%252e/secret",
             "/.well-known/../../secret", "/.well-known/.env",
@@ -129,7 +130,7 @@ class StaticFolderTests(SynchronousTestCase):
         self.assertEqual(self.content("/app.js", "gzip", precompressed=False), "script")
 
     def test_cache_control(self) -> None:
-        """Pages are asked for each time, files whose names have a hash never again."""
+        """Pages are requested each time, files whose names have a hash never again."""
         options: dict[str, Any] = {"max_age": 60, "immutable": ("*.png", "docs/*")}
         for rest, expected in (
             ("/", "no-cache"),

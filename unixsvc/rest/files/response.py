@@ -1,4 +1,4 @@
-"""The response that carries a file: whole, in part, or not at all. Pure but for the time."""
+"""The response that carries a file: whole, in part, or not at all. Pure, except for the time."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class FileSender:
         except BlockingIOError:
             self._writer.blocked(True)
             self._output.when_writable(self._send)
-        except ConnectionError:  # the client is gone, as the transport will notice
+        except ConnectionError:  # the client has disconnected, as the transport will notice
             self._abort()
         except OSError as error:
             self._failed(error)

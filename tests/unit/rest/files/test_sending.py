@@ -285,7 +285,7 @@ class SocketTests(SynchronousTestCase):
         self.assertEqual((self.socket.closed, self.descriptor.fileno()), (True, -1))
 
     def test_lost(self) -> None:
-        """A connection that is lost is left alone; what it had open is closed."""
+        """After the connection is lost nothing is sent, and the file and the descriptor are closed."""
         self.start(500)
         self.writer.lost()
         self.assertEqual((self.socket.closed, self.descriptor.fileno()), (True, -1))
