@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tests.conformance.every_kind import files, limits, parts, results, users
+from tests.conformance.every_kind import files, limits, models, parts, results, users
 from unixsvc import App, Group, Route
 
 __all__ = ["app"]
@@ -13,6 +13,7 @@ __all__ = ["app"]
 ROUTES: Final[Sequence[Group | Route]] = (
     *files.ROUTES,
     *limits.ROUTES,
+    *models.ROUTES,
     *parts.ROUTES,
     *results.ROUTES,
     *users.ROUTES,
