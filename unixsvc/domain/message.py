@@ -183,7 +183,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     def add_reply_header(self, name: str, value: str) -> None:
         """Add a header field to the response, if the request has come over HTTP.
 
-        :raises unixsvc.domain.reply_head.WrongHeader: if the field cannot be part of a response.
+        :raises ValueError: if the field cannot be part of a response.
         """
         check_header(name, value)
         if self.reply_headers is None:

@@ -71,7 +71,7 @@ class Call:
     def add_reply_header(self, name: str, value: str) -> None:
         """Add a header field to the HTTP response, on the server's side; also if it is an error.
 
-        :raises unixsvc.domain.reply_head.WrongHeader: if the field cannot be part of a response.
+        :raises ValueError: if the field cannot be part of a response.
         """
         self.request.add_reply_header(name, value)
 

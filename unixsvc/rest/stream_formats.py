@@ -68,7 +68,7 @@ def format_for(context: ResponseContext, head: ReplyHead | None) -> StreamFormat
     :param head: of the reply.
     """
     if head is not None and is_raw(head):
-        # What has been sent cannot be told from a whole body by anything but the missing end.
+        # What has been sent differs from a whole body only by the missing end.
         return StreamFormat(
             head.media_type.encode("latin-1"), b"".join, 0, _nothing, b"", abort_on_failure=True
         )

@@ -110,7 +110,7 @@ class BasicTests(SynchronousTestCase):
         self.assertNotIn("wörd", repr(Password("ada", "wörd")))
 
     def test_damaged(self) -> None:
-        """What is no base64, no UTF-8 or has no colon is refused."""
+        """Credentials that are not base64 or not UTF-8, or that have no colon, are refused."""
         for value in ("", "!", "YQ", b64encode(b"\xff:").decode(), b64encode(b"a").decode(), "A" * 2000):
             request = over_http(headers={"authorization": f"Basic {value}"})
             self.assertTrue(refusal(Basic(check), request), value)
@@ -230,7 +230,7 @@ class CertificateTests(SynchronousTestCase):
     def test_nameless(self) -> None:
         """A certificate without a name is refused."""
         nameless = over_http(peer=Address("x", PeerCertificate({}, serial_number="1")))
-        self.assertEqual(refusal(ClientCertificate(known), nameless), "the certificate names nobody")
+        self.assertEqual(refusal(ClientCertificate(known), nameless), "the certificate has no name")
 
 
 class UnixUserTests(SynchronousTestCase):

@@ -40,7 +40,7 @@ class ClientCertificate(SchemeBase):
             return None
         subject = certificate.common_name or next(iter(certificate.uris or certificate.dns_names), "")
         if not (subject or certificate.subject):
-            raise InvalidCredentials("the certificate names nobody")
+            raise InvalidCredentials("the certificate has no name")
         issuer = certificate.issuer.get("commonName", "")
         return Credentials(certificate, printable_subject(f"{subject}@{issuer}"))
 

@@ -37,7 +37,7 @@ class SetCookie(Struct, frozen=True):
     :ivar same_site: ``Lax``; ``Strict`` to keep it from links of other sites too; ``None`` to send it with
         their requests.
     :ivar partitioned: whether each site that embeds this one has a cookie of its own (CHIPS).
-    :raises unixsvc.domain.reply_head.WrongHeader: for values that would become another attribute or field, or
+    :raises ValueError: for values that would become another attribute or field, or
         that a browser would ignore.
     """
 

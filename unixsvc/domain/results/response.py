@@ -33,7 +33,7 @@ class Response(Struct, Generic[_T_co], frozen=True):
     :ivar headers: further header fields. At a caller, all of the service's, as pairs.
     :ivar cookies: cookies to set.
     :ivar media_type: the type of a body that is no JSON; empty for the first one of the route.
-    :raises unixsvc.domain.reply_head.WrongHeader: for a field that cannot be sent.
+    :raises ValueError: for a field that cannot be sent.
     :raises ValueError: for another status.
     """
 
@@ -70,7 +70,7 @@ class Redirect(Struct, frozen=True):
     :ivar headers: further header fields.
     :ivar cookies: cookies to set.
     :raises ValueError: for another target or status.
-    :raises unixsvc.domain.reply_head.WrongHeader: for a field that cannot be sent.
+    :raises ValueError: for a field that cannot be sent.
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""The annotation of a result: the type of the value, and what stands around it."""
+"""The annotation of a result: the type of the value, and the wrappers around it."""
 
 from __future__ import annotations
 
