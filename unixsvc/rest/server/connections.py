@@ -21,6 +21,7 @@ from unixsvc.errors import Malformed, ServiceError, Unavailable
 from unixsvc.rest.decode import decode_path
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import encode_response
+from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
 from unixsvc.rest.server.usual_head import UsualHeads
@@ -82,7 +83,6 @@ class HttpConnections:
     :ivar budget: for what is received of requests, and what waits to be sent.
     :ivar unsent: the latter.
     :ivar usual_heads: parses most heads.
-    :ivar find_spec: finds how the route of a request takes the body; None as above.
     :ivar draining: whether each connection is closed after its next response.
     """
 
@@ -105,7 +105,7 @@ class HttpConnections:
         self.unsent = UnsentReplies(self.budget)
         self._responses = ResponseBuilder(http)
         self.usual_heads = UsualHeads(http.max_header_bytes)
-        self.find_spec = None if body_spec is None else partial(_spec_of, body_spec)
+        self._find_spec = None if body_spec is None else partial(_spec_of, body_spec)
         self.draining = False
         self._open: dict[HttpConnection, Peer] = {}  # the oldest first
         self._quota = ConnectionQuota(limits, owner) if limits.max_connections_per_user else None
@@ -133,6 +133,11 @@ class HttpConnections:
 
     def __len__(self) -> int:
         return len(self._open) + len(self._refused)
+
+    def make_parser(self) -> RequestParser:
+        """The parser of a new connection."""
+        limits = self.http.max_header_bytes, self.limits.max_message_bytes
+        return RequestParser(*limits, self.usual_heads, self._find_spec)
 
     def drain(self, wait_for_idle: bool) -> Deferred[None]:
         """Close each connection after its current or next response. It may be called again.

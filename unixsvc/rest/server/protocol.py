@@ -23,7 +23,6 @@ from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.connections import HttpConnections
 from unixsvc.rest.server.interfaces import RequestChannel, RequestGateway, UpgradedConnection
 from unixsvc.rest.server.lifetime import ConnectionLifetime
-from unixsvc.rest.server.parser import RequestParser
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.transport_control import TransportControl
 from unixsvc.rest.server.writer import ConnectionWriter
@@ -60,29 +59,10 @@ class HttpProtocol:
     """
 
     __slots__ = (
-        "_channel",
-        "_connections",
-        "_continued",
-        "_control",
-        "_gateway",
-        "_lifetime",
-        "_make_channel",
-        "_parser",
-        "_processing",
-        "_reception",
-        "_scheduled",
-        "_serving",
-        "_upgraded",
-        "_writer",
-        "client",
-        "host",
-        "peer",
-        "persistent",
-        "secure",
-        "served",
-        "transport",
-        "write_paused",
-    )
+        "_channel", "_connections", "_continued", "_control", "_gateway", "_lifetime", "_make_channel",
+        "_parser", "_processing", "_reception", "_scheduled", "_serving", "_upgraded", "_writer", "client",
+        "host", "peer", "persistent", "secure", "served", "transport", "write_paused",
+    )  # fmt: skip
 
     transport: Any  # asyncio's and Twisted's transports have no type in common
     peer: IAddress
@@ -100,12 +80,7 @@ class HttpProtocol:
         self._gateway = gateway
         self._make_channel = make_channel
         self._connections = connections
-        self._parser = RequestParser(
-            connections.http.max_header_bytes,
-            connections.limits.max_message_bytes,
-            connections.usual_heads,
-            connections.find_spec,
-        )
+        self._parser = connections.make_parser()
         self.client = ClientAccount(self, self._parser, connections.budget)
         self.persistent = True
         self.write_paused = False
@@ -145,7 +120,8 @@ class HttpProtocol:
         else:
             self._parser.buffer += data
             if self._control.reading:
-                self.update_held()
+                self.client.update()
+                self.update_reading()
 
     def _serve(self, data: bytes = b"") -> None:
         """Serve the requests in the buffer, but not so many that other connections have to wait.
@@ -208,7 +184,7 @@ class HttpProtocol:
             return
         if head is not None and head.block.expects_continue and not (self._continued or buffer):
             self._continued = True
-            self.send_continue()
+            self.transport.write(CONTINUE)
         if head is not None or buffer:
             self.client.update()
 
@@ -222,15 +198,6 @@ class HttpProtocol:
             if self._parser.buffer and self._control.closing is None:
                 self._scheduled = True
                 self._connections.reactor.callLater(0, self._serve_scheduled)
-
-    def send_continue(self) -> None:
-        """Send ``100 Continue``: the client waits for it before it sends the body."""
-        self.transport.write(CONTINUE)
-
-    def update_held(self) -> None:
-        """Count what is in memory now, and read on or stop to read."""
-        self.client.update()
-        self.update_reading()
 
     def body_received(self, head: Head) -> None:
         """The body that an action reads is complete: another request can follow it."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
 from unixsvc.errors import Cancelled, ServiceError
+from unixsvc.rest.response import CONTINUE
 from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.request_head import Head
 
-__all__ = ["BodyParser", "BodyReception", "ReceivingConnection"]
+__all__ = ["BodyParser", "BodyReception", "CountedClient", "ReceivingConnection"]
 
 
 class BodyParser(Protocol):
@@ -26,14 +27,24 @@ class BodyParser(Protocol):
         """Receive bytes of a body; what follows the body is buffered."""
 
 
+class CountedClient(Protocol):
+    """The account of a client, as the reception sees it."""
+
+    def update(self) -> None:
+        """Count what is held now."""
+
+
 class ReceivingConnection(Protocol):
     """A connection, as the reception sees it."""
 
-    def send_continue(self) -> None:
-        """Send ``100 Continue``."""
+    transport: Any  # asyncio's and Twisted's transports have no type in common
 
-    def update_held(self) -> None:
-        """Count what is in memory now, and read on or stop to read."""
+    @property
+    def client(self) -> CountedClient:
+        """What the connection remembers of its client."""
+
+    def update_reading(self) -> None:
+        """Read on, or stop to read."""
 
     def body_received(self, head: Head) -> None:
         """The body is complete: another request can follow it."""
@@ -87,7 +98,7 @@ class BodyReception:
                 incoming.fail(error)
             if incoming.complete:
                 self._connection.body_received(self._head)
-        self._connection.update_held()
+        self._update()
         incoming.wake()
 
     def end(self) -> None:
@@ -107,5 +118,9 @@ class BodyReception:
         if self._continues and self.incoming.awaited:
             self._continues = False
             if not self.incoming.received:
-                self._connection.send_continue()
-        self._connection.update_held()
+                self._connection.transport.write(CONTINUE)
+        self._update()
+
+    def _update(self) -> None:
+        self._connection.client.update()
+        self._connection.update_reading()
