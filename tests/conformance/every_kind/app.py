@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tests.conformance.every_kind import files, limits, models, parts, results, users
+from tests.conformance.every_kind import files, limits, models, parts, results, uploads, users
 from unixsvc import App, Group, Route
 
 __all__ = ["app"]
@@ -16,6 +16,7 @@ ROUTES: Final[Sequence[Group | Route]] = (
     *models.ROUTES,
     *parts.ROUTES,
     *results.ROUTES,
+    *uploads.ROUTES,
     *users.ROUTES,
 )
 

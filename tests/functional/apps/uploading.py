@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Received(Struct):
     """What was received."""
 
     size: int
-    digest: str
+    checksum: int
 
 
 class Worker(Struct):
@@ -35,19 +35,19 @@ class Worker(Struct):
 
 async def form(photo: UploadFile, title: str) -> Received:
     """Read a file."""
-    digest = hashlib.sha1(title.encode(), usedforsecurity=False)
+    checksum = zlib.crc32(title.encode())
     async for chunk in photo:
-        digest.update(chunk)
-    return Received(photo.size, digest.hexdigest())
+        checksum = zlib.crc32(chunk, checksum)
+    return Received(photo.size, checksum)
 
 
 async def stream(body: AsyncIterator[bytes]) -> Received:
     """Read a stream."""
-    size, digest = 0, hashlib.sha1(usedforsecurity=False)
+    size = checksum = 0
     async for chunk in body:
         size += len(chunk)
-        digest.update(chunk)
-    return Received(size, digest.hexdigest())
+        checksum = zlib.crc32(chunk, checksum)
+    return Received(size, checksum)
 
 
 async def worker() -> Worker:

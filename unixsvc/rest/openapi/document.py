@@ -64,6 +64,8 @@ def describe(
     paths = PathItems()
     for number, (contract, rewrite) in enumerate(zip(known, rewrites[1:], strict=True)):
         for route in contract.application_routes if number else contract.routes:
+            if number and route.http_only:  # a mount cannot forward it
+                continue
             slot = paths.add_route(route)
             if slot is not None:
                 location = RouteLocation(slot.variables, bool(number), schemas, rewrite)

@@ -15,6 +15,7 @@ from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.results import special_success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
 from unixsvc.rest.openapi.security import is_secured, operation_security
+from unixsvc.rest.openapi.uploads import form_body, takes_upload
 from unixsvc.rest.openapi.websockets import as_websocket
 
 __all__ = ["PARAMETERS", "RouteLocation", "operation"]
@@ -85,6 +86,7 @@ def operation(
     """
     data = location.rewrite(route.data)
     query, body = _query_and_body(route, data, location.schemas)
+    body = form_body(route, data, location.schemas, location.rewrite) or body
     others = route_parameters(route, location.rewrite)
     security = operation_security(route, token=token, mounted=location.mounted)
     secured = is_secured(security)
@@ -175,7 +177,7 @@ def _header_parameters(route: RouteContract, others: Sequence[JsonObject]) -> li
 def _optional_headers(route: RouteContract) -> list[JsonObject]:
     if route.file:
         return file_parameters(route)
-    if route.method in _SAFE_METHODS or route.stream:
+    if route.method in _SAFE_METHODS or route.stream or takes_upload(route):
         return []
     return [{"$ref": "#/components/parameters/Idempotency-Key"}]
 
