@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["BodyKind", "BodySpec"]
+__all__ = ["NO_ROUTE", "BodyKind", "BodySpec"]
 
 
 class BodyKind(enum.Enum):
@@ -31,13 +32,19 @@ class BodySpec(Struct, frozen=True):
     :ivar max_body: the most bytes; None for ``max_message_bytes``.
     :ivar apart: whether a form becomes the ``body`` of the request, urlencoded: the query, in which it is
         otherwise, has parameters of its own.
+    :ivar routed: false if there is no route.
     """
 
     kind: BodyKind = BodyKind.OBJECT
     max_body: int | None = None
     apart: bool = False
+    routed: bool = True
 
     @property
     def arrives_later(self) -> bool:
         """Whether the action, or what calls it, reads the body while it arrives."""
         return self.kind in (BodyKind.STREAM, BodyKind.FORM)
+
+
+NO_ROUTE: Final = BodySpec(routed=False)
+"""Stands for the body of a request that has no route."""

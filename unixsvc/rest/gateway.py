@@ -197,6 +197,8 @@ class Gateway:
             message = decode_request(method, path, query, facts, b"", meta, connection.peer)
             force_setattr(message, "upload", self._uploads.start(facts.headers, body, connection.incoming))
             return message
+        if spec is not None and not spec.routed:
+            body = b""  # the client has to know that there is no route, whatever the body is
         try:
             return decode_request(method, path, query, facts, body, meta, connection.peer, spec)
         except NotAnObject:

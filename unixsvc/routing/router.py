@@ -12,7 +12,7 @@ import svcs
 from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
-from unixsvc.domain.body_spec import BodyKind, BodySpec
+from unixsvc.domain.body_spec import NO_ROUTE, BodyKind, BodySpec
 from unixsvc.domain.idempotency_key import invalid_key
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json, JsonObject
@@ -175,7 +175,7 @@ class Router:
         return Reply(200, _encode(result).replace(b"\n", b" "))
 
     def body_spec(self, method: str, path: str) -> BodySpec | None:
-        """Return how the route of a request takes the body; None for a JSON object, and without a route.
+        """Return how the route of a request takes the body; None for a JSON object.
 
         With a method that the path does not have, the body does not matter: the reply is 405.
         """
@@ -186,7 +186,7 @@ class Router:
         except MethodNotAllowed:
             return _ANY_BODY
         except ServiceError:
-            return None
+            return NO_ROUTE
         return endpoint.body
 
     @property

@@ -7,6 +7,7 @@ from msgspec import Struct
 from unixsvc.datasource.idempotency.store import IdempotencyStore
 from unixsvc.datasource.repository import RouterRepository
 from unixsvc.datasource.service_clients import ServiceClients
+from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IGuard
 from unixsvc.execution.background import Tasks
@@ -74,6 +75,10 @@ class ServiceCore(Struct, frozen=True):
     def has_get_only(self, path: str) -> bool:
         """Whether a path of the application has a route for GET, and none for HEAD."""
         return not self.repository.is_mounted(path) and self.router.has_get_only(path)
+
+    def body_spec(self, method: str, path: str) -> BodySpec | None:
+        """How the route of a request takes the body; None for a JSON object, and for a mount."""
+        return None if self.repository.is_mounted(path) else self.router.body_spec(method, path)
 
     async def close(self) -> None:
         """End the application, and release the clients that it may need for that, and the store."""

@@ -254,7 +254,7 @@ def handler_context(
         ),
         admission=admission,
         is_mounted=core.repository.is_mounted,
-        body_spec=core.router.body_spec if core.router.has_special_bodies else None,
+        body_spec=core.body_spec if core.router.has_special_bodies else None,
     )
 
 

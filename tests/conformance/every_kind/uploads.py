@@ -26,7 +26,11 @@ def _describe(file: UploadFile) -> Described:
     return Described(file.filename, file.size)
 
 
-async def one(photo: UploadFile, title: Annotated[str, Meta(max_length=20)], count: int = 1) -> Described:
+# Any number is a valid text, as all fields of a form are text; so these texts are none.
+_Text = Annotated[str, Meta(pattern="^[A-Z]{1,20}$")]
+
+
+async def one(photo: UploadFile, title: _Text, count: Annotated[int, Meta(ge=0, le=99)] = 1) -> Described:
     """Take a file and text."""
     return _describe(photo)
 
@@ -37,7 +41,7 @@ async def optional(photo: UploadFile | None = None) -> Described | None:
 
 
 async def several(
-    photos: Annotated[list[UploadFile], Meta(min_length=1, max_length=5)], note: str = ""
+    photos: Annotated[list[UploadFile], Meta(min_length=1, max_length=5)], note: _Text
 ) -> list[Described]:
     """Take one to five files."""
     return [_describe(each) for each in photos]

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.serving import Serving
-from unixsvc.domain.body_spec import BodyKind, BodySpec
+from unixsvc.domain.body_spec import NO_ROUTE, BodyKind, BodySpec
 from unixsvc.domain.message import Request
 from unixsvc.errors import Forbidden, Invalid
 from unixsvc.routing.gates import Gate
@@ -119,4 +119,4 @@ class BodySpecTests(SynchronousTestCase):
         self.assertTrue(router.has_special_bodies)
         self.assertEqual(router.body_spec("POST", "/a/7"), BodySpec(BodyKind.OBJECT, 7))
         self.assertIsNone(router.body_spec("GET", "/b/7"))
-        self.assertIsNone(router.body_spec("GET", "/c"))
+        self.assertIs(router.body_spec("GET", "/c"), NO_ROUTE)

@@ -20,7 +20,7 @@ _Photo = NewType("_Photo", UploadFile)
 
 def names(*files: UploadFile | None) -> list[str | None]:
     """The names of files."""
-    return [each and each.filename for each in files]
+    return [None if each is None else each.filename for each in files]
 
 
 async def one(photo: UploadFile) -> list[str | None]:

@@ -34,6 +34,7 @@ def form_body(
     required = [*text.get("required", []), *(each.name for each in files if each.required)]
     schema: JsonObject = {
         "type": "object",
+        "propertyNames": {"pattern": "^[^\\u0000]*$"},  # they are in the heads of parts
         "properties": {**text.get("properties", {}), **{each.name: _file(each, rewrite) for each in files}},
     }
     if required:

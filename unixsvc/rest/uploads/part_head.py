@@ -21,7 +21,7 @@ _MAX_FIELDS: Final = 16
 # RFC 2046, section 5.1.1: at most 70 characters, the last of them no space.
 _BOUNDARY_CHARACTERS: Final = rb"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]"
 _BOUNDARY: Final = re.compile(_BOUNDARY_CHARACTERS)
-_LEGAL: Final = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
+_LEGAL: Final = bytes(set(range(0x100)) - set(b"\0\r\n"))  # browsers do not escape other characters
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME: Final = re.compile(_TOKEN)
 _PARAMETER: Final = re.compile(rf'[ \t]*;[ \t]*({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
@@ -93,7 +93,7 @@ def _parse_headers(head: bytes) -> dict[str, str]:
     if len(lines) > _MAX_FIELDS:
         raise Malformed(f"body: a part of the form has more than {_MAX_FIELDS} headers")
     if head.translate(None, _LEGAL) != b"\r\n" * (len(lines) - 1):
-        raise Malformed("body: control characters or line ends other than CRLF in a part of the form")
+        raise Malformed("body: NUL, or line ends other than CRLF, in a part of the form")
     try:
         text = head.decode()
     except UnicodeDecodeError:

@@ -139,6 +139,9 @@ class HeadTests(UploadTestCase):
         json = "Content-Type: application/json"
         self.assertEqual(self.code(self.client.request("PUT", "/else", json, body=b"{}")), 404)
         self.assertEqual(self.code(self.client.request("POST", "/stream", json, body=b"{}")), 405)
+        self.assertEqual(self.code(self.client.request("PUT", "/else", body=b"no form")), 404)
+        for method in ("TRACE", "GET"):
+            self.assertEqual(self.code(self.client.request(method, "/files", body=b"no form")), 405)
 
     def test_continue(self) -> None:
         """``100 Continue`` is sent when the action begins to read, and once."""
