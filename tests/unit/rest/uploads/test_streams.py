@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from tests.unit.rest.http_requests import header_values
+from tests.unit.rest.http_requests import RawClient, header_values
 from tests.unit.rest.uploads.upload_client import UploadTestCase
+from unixsvc.config.settings import Limits
 from unixsvc.errors import Cancelled, DeadlineExceeded, Incomplete, Malformed, TooLarge
+from unixsvc.security.buffer_budget import BufferBudget
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _WINDOW = 262_144
@@ -44,6 +48,7 @@ class BodyTests(UploadTestCase):
         self.start("/gated", length=1000)
         for _ in range(1000):
             self.send(b"x")
+        self.assertEqual(list(map(len, self.client.channel.incoming._pieces)), [1000])
         self.gate.callback(None)
         self.assertEqual(list(map(len, self.chunks)), [1000])
 
@@ -111,6 +116,48 @@ class ConnectionTests(UploadTestCase):
         self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertIsInstance(self.failures[0], Cancelled)
         self.assertEqual(self.harness.gateway.pending, 0)
+
+    def test_disconnect_of_a_shielded_action(self) -> None:
+        """An action that is not cancelled finds out that the rest will not come."""
+        self.start("/shielded", length=10)
+        self.send(b"x")
+        self.client.channel.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.chunks, [b"x"])
+        self.assertIsInstance(self.failures[0], Cancelled)
+
+    def test_answer_while_reading(self) -> None:
+        """A response that begins before the end of the body ends the connection, as its head says."""
+        self.start("/echo", length=3)
+        found = self.send(b"a")
+        self.clock.advance(1)
+        found += self.client.received()
+        self.assertEqual(header_values(found, b"Connection"), [b"close"], found)
+        found = self.send(b"bc")
+        self.clock.advance(1)
+        self.assertTrue((found + self.client.received()).endswith(b"0\r\n\r\n"))
+        self.assertEqual(self.client.transport.closed, "lose")
+
+    def test_paused_by_the_budget(self) -> None:
+        """A connection that was paused as others use up the memory reads on when its action has read all."""
+        self.harness.connections.budget = BufferBudget(Limits(max_message_bytes=100, max_buffered_bytes=100))
+        for _ in range(2):
+            other = RawClient(self.harness.site)
+            other.request("POST", "/hello", "Content-Length: 1000000")
+            other.channel.dataReceived(b"x" * 200_000)
+        self.client = RawClient(self.harness.site)
+        self.start("/gated", length=1_000_000)
+        self.send(b"x" * 200_000)
+        self.assertFalse(self.reading)
+        self.gate.callback(None)
+        self.assertTrue(self.reading)
+
+    def test_stalled_while_others_wait(self) -> None:
+        """A client that makes its action wait for its body is refused first, if others wait for memory."""
+        self.start("/stream", length=1_000_000)
+        self.assertFalse(self.client.channel.client.delayed)
+        self.client = RawClient(self.harness.site)
+        self.start("/gated", length=1_000_000)
+        self.assertTrue(self.client.channel.client.delayed)
 
 
 class HeadTests(UploadTestCase):
@@ -217,13 +264,17 @@ class TimeTests(UploadTestCase):
         self.assertIsInstance(self.failures[0], Incomplete)
 
     def test_slow(self) -> None:
-        """A client that is slow, but not as slow, may take longer than every time-out of a request."""
+        """A client that is slow, but not as slow, may take longer than every time-out of a request.
+
+        Nor have calls of the action to other services the deadline that the request would have had.
+        """
         self.start("/stream", length=600 * 300)
         for _ in range(299):
             self.send(b"x" * 600)
             self.clock.advance(1)
         self.assertEqual(self.failures, [])
         self.assertEqual(self.code(self.send(b"x" * 600)), 200)
+        self.assertEqual(self.deadline, math.inf)
 
     def test_slow_action(self) -> None:
         """The time of an action that does not take the bytes is not the client's: it has its own limit."""

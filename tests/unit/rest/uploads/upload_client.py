@@ -13,6 +13,7 @@ from tests.unit.rest.http_requests import TOKEN, GatewayHarness, RawClient
 from tests.unit.rest.uploads.forms import MULTIPART
 from unixsvc import UploadFile
 from unixsvc.config.http import Http
+from unixsvc.domain.request_context import current_request
 from unixsvc.routing.route import GET, POST, PUT
 
 __all__ = ["UploadTestCase", "open_files"]
@@ -36,6 +37,7 @@ class UploadTestCase(SynchronousTestCase):
 
     :ivar chunks: what the action of ``/stream`` has read.
     :ivar files: what the action of ``/files`` has got.
+    :ivar deadline: of the request, at the end of ``/stream``.
     :ivar failures: what was raised in the actions.
     :ivar gate: awaited by ``/gated`` before and after it reads.
     """
@@ -56,6 +58,8 @@ class UploadTestCase(SynchronousTestCase):
             PUT("/unread", self.unread, public=True, max_body=most),
             POST("/files", self.take_files, public=True, max_body=most),
             POST("/waits", self.wait_with_file, public=True, max_body=most),
+            PUT("/echo", self.echo, public=True, max_body=most),
+            PUT("/shielded", self.stream, public=True, max_body=most, shield=True),
             GET("/hello", self.hello, public=True),
             http=Http(docs=False, upload_dir=self.folder, spool_over=100_000, max_files=5),
         )
@@ -67,6 +71,7 @@ class UploadTestCase(SynchronousTestCase):
         try:
             async for chunk in body:
                 self.chunks.append(chunk)
+            _, self.deadline = current_request() or (None, 0.0)
         except BaseException as error:
             self.failures.append(error)
             raise
@@ -79,6 +84,11 @@ class UploadTestCase(SynchronousTestCase):
         self.gate = Deferred()
         await self.gate
         return await self.stream(body)
+
+    async def echo(self, body: AsyncIterator[bytes]) -> AsyncIterator[int]:
+        """Answers while it reads."""
+        async for chunk in body:
+            yield len(chunk)
 
     async def unread(self, body: AsyncIterator[bytes]) -> str:
         """Reads nothing."""
@@ -111,7 +121,7 @@ class UploadTestCase(SynchronousTestCase):
     def start(self, path: str, *headers: str, length: int | None = None) -> bytes:
         """Send the head of a request; returns what was received."""
         coding = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-        method = "PUT" if path in ("/stream", "/private", "/gated", "/unread") else "POST"
+        method = "POST" if path in ("/files", "/waits") else "PUT"
         return self.client.request(method, path, coding, *headers)
 
     def send(self, data: bytes) -> bytes:
