@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Annotated, Any, NewType
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.routing.actions import New
 from tests.unit.routing.serving import Serving
-from unixsvc import App, UploadFile
+from unixsvc import App, Form, Query, UploadFile
 from unixsvc.errors import ConfigError
 from unixsvc.routing.route import GET, POST
 from unixsvc.testing import MemoryHttp, MemoryService
 
 _Photo = NewType("_Photo", UploadFile)
+
+
+class Album(Struct):
+    """The text of a form."""
+
+    title: str
+    count: int = 1
 
 
 def names(*files: UploadFile | None) -> list[str | None]:
@@ -58,6 +65,13 @@ async def with_path(id: int, photo: UploadFile, count: int = 1) -> list[Any]:
     return [id, count, photo.filename]
 
 
+async def with_form(
+    photo: UploadFile, new: Annotated[Album, Form()], page: Annotated[int, Query()] = 1
+) -> list[Any]:
+    """A file beside the text of the form as a struct, and the query."""
+    return [photo.filename, new.title, new.count, page]
+
+
 def blocking(photo: UploadFile) -> str:
     """Reads in a thread."""
     return photo.file.read().decode()
@@ -78,6 +92,7 @@ app = App(
         POST("/bounded", bounded),
         POST("/named", named),
         POST("/items/{id:int}", with_path),
+        POST("/form", with_form),
         POST("/blocking", blocking, blocking=True),
         POST("/later", later),
         POST("/short", one, max_body=300),
@@ -126,6 +141,10 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(self.send("/items/7", "a", count="3"), [7, 3, "a"])
         found = self.send("/items/7", count="x")
         self.assertEqual([each["field"] for each in found], ["count", "photo"])
+
+    def test_beside_form_and_query(self) -> None:
+        """The text of the form may be a struct, and the query of the URL is something else."""
+        self.assertEqual(self.send("/form?page=5&count=9", "a", title="t", count="3"), ["a", "t", 3, 5])
 
     def test_blocking(self) -> None:
         """A blocking action reads a file object."""
@@ -203,7 +222,7 @@ async def generator(body: AsyncGenerator[bytes, None]) -> None:
 
 
 async def struct(photo: UploadFile, new: New) -> None:
-    """A file and a struct, which is the text of the form."""
+    """A file, and a struct that is not marked as the text of the form."""
 
 
 class WrongRoutesTests(SynchronousTestCase):
@@ -217,6 +236,7 @@ class WrongRoutesTests(SynchronousTestCase):
             (lists, "'photos' is of a type that no field of a form has"),
             (text, "'body' is a stream of other than bytes"),
             (generator, "'body' is a stream of other than bytes"),
+            (struct, "the parameters 'new' and 'photo' take the body in two forms"),
             (both, "the parameters 'photo' and 'body' take the body in two forms"),
         ]
         for action, message in wrong:
@@ -227,7 +247,3 @@ class WrongRoutesTests(SynchronousTestCase):
         """GET has no body."""
         error = self.assertRaises(ConfigError, Serving, GET("/a", one))
         self.assertIn("'photo' is in the body of a request, and GET has none", str(error))
-
-    def test_struct(self) -> None:
-        """A struct beside files has the text fields."""
-        Serving(POST("/a", struct))

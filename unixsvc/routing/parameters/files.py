@@ -120,7 +120,6 @@ class FormReceiver:
         await upload.receive_form(self._fields, self._run)
         if upload.form is not None and upload.form.text:
             force_setattr(request, "body", upload.form.text)
-            force_setattr(request, "query", upload.form.text.decode())
 
 
 def _has_files(hint: TypeForm) -> bool:

@@ -58,6 +58,11 @@ class UploadTests(SynchronousTestCase):
         body = operation_of(ROUTES[1])["requestBody"]
         self.assertFalse(body["required"])
 
+    def test_stream(self) -> None:
+        """A body that is read while it arrives may have any media type."""
+        body = operation_of(ROUTES[2])["requestBody"]
+        self.assertEqual(list(body["content"]), ["application/octet-stream"])
+
     def test_no_idempotency_key(self) -> None:
         """Keys are refused for uploads, so none is described."""
         for route in ROUTES:
