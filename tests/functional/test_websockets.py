@@ -125,6 +125,34 @@ class WebSocketTests(HttpTestCase):
         self.assertEqual(json.loads(again.recv(_TIMEOUT)), {"text": "back"})
 
 
+class MountedTests(HttpTestCase):
+    config = """
+        [services.sockets]
+        app = "websockets_app:app"
+        [http]
+        listen = ["tcp:0:interface=127.0.0.1"]
+        mounts = { "/sockets" = "sockets:/" }
+    """
+
+    def test_mounted(self) -> None:
+        """Messages of all sizes pass through a mount, and 1012 at a reload of the service."""
+        self.serve()
+        url = f"ws://127.0.0.1:{self.port}/sockets"
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        with connect(f"{url}/echo", additional_headers=headers, open_timeout=_TIMEOUT) as echo:
+            for message in ("", "é", b"\x00\xff", "x" * 200_000, b"y" * 500_000):
+                echo.send(message)
+                self.assertEqual(echo.recv(_TIMEOUT), message)
+            for number in range(500):
+                echo.send(str(number))
+            self.assertEqual([echo.recv(_TIMEOUT) for _ in range(500)], [*map(str, range(500))])
+            self.assertDone("reload", "sockets")
+            self.assertEqual(closed_by(echo), (1012, "service restart"))
+        with self.assertRaises(InvalidStatus) as refused:
+            connect(f"{url}/echo", open_timeout=_TIMEOUT)
+        self.assertEqual(refused.exception.response.status_code, 401)
+
+
 class BehindNginxTests(OrchestratorTestCase):
     config = """
         [http]

@@ -19,7 +19,7 @@ from unixsvc.client.errors import ConnectionLost
 from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, ServiceError
-from unixsvc.wire.messages import encode_cancel, encode_credit
+from unixsvc.wire.messages import encode_cancel, encode_client_item, encode_credit
 
 __all__ = ["Multiplexer", "PendingCall", "Transport"]
 
@@ -127,6 +127,14 @@ class Multiplexer:
             pending.buffer.opened(partial(self._grant, number))
         self._send(message)
         return number
+
+    def send_item(self, id: int, item: bytes) -> None:
+        """Send an item of a WebSocket; no effect if it is not pending any more.
+
+        :param item: as JSON.
+        """
+        if id in self._pending:
+            self._send(encode_client_item(id, item))
 
     def cancel(self, id: int) -> None:
         """Cancel a call; no effect if it is not pending any more."""

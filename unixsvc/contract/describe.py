@@ -181,8 +181,7 @@ def _describe_route(route: RouteDescription, schemas: Iterator[Json]) -> RouteCo
         parameters=parameters,
         security=route.security,
         response=route.response,
-        http_only=websocket is not None
-        or (route.response is not None and route.response.file)
+        http_only=(route.response is not None and route.response.file)
         or any(each.http_only for each in route.parameters),
         websocket=websocket,
         body=route.body,

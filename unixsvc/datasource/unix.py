@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Raw
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -17,6 +18,7 @@ from unixsvc.client.errors import ServiceUnreachable
 from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.contract.interfaces import IDescribesRoutes
 from unixsvc.contract.model import Contract
+from unixsvc.datasource.websocket_relay import relay
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource, IServices
@@ -25,6 +27,8 @@ from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.domain.providers import as_provider
 from unixsvc.domain.refusal import refusal_of
 from unixsvc.domain.reply_head import ReplyHead
+from unixsvc.domain.request_context import current_slot
+from unixsvc.domain.websocket import MessageChannel
 from unixsvc.errors import (
     Cancelled,
     ConfigError,
@@ -37,6 +41,7 @@ from unixsvc.routing.app import Mount
 from unixsvc.routing.builtin_routes import PREFIX, ROUTES
 from unixsvc.routing.parameters.last_event_id import LAST_EVENT_ID
 from unixsvc.wire.heads import decode_body
+from unixsvc.wire.websockets import SUBPROTOCOLS
 
 __all__ = ["UnixDatasource", "mounted"]
 
@@ -86,11 +91,32 @@ class UnixDatasource:
         address: str = getattr(request.peer_address, "host", "")
         if address:
             meta["client_address"] = address
+        if request.channel is not None:
+            return Deferred.fromCoroutine(self._relay(request, request.channel, path, meta))
         result: Any = self._services.open(
             self._service, request.method, path, request.data, limit=request.timeout, meta=meta
         )
         reply: Deferred[Reply] = result.addCallbacks(self._to_reply, _failed)
         return reply
+
+    async def _relay(
+        self, request: Request, channel: MessageChannel, path: str, meta: dict[str, str]
+    ) -> Reply:
+        """Forward a WebSocket. It has the time-out of any request until the service accepts it."""
+        current_slot().seconds = math.inf
+        if channel.subprotocols:
+            meta[SUBPROTOCOLS] = ", ".join(channel.subprotocols)
+        try:
+            result: Any = await self._services.open(
+                self._service, request.method, path, request.data, meta=meta
+            )
+            if not hasattr(result, "send_item"):
+                return self._to_reply(result)
+            return await relay(channel, result)
+        except CancelledError:
+            raise
+        except Exception:
+            return _failed(Failure())
 
     async def contract(self) -> Contract:
         """Return the contract of the service below the base; through a mount no route is public."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,6 +17,7 @@ from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
 from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.server.owners import PendingOwner
+from unixsvc.server.websocket import SocketChannel
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.unsent_replies import LARGE_REPLY
 from unixsvc.wire.messages import ClientMessage, Id, encode_items, item_overhead
@@ -36,12 +38,13 @@ class PendingRequest:
     :param credit: of a stream: how many items may be sent; None if all may.
     :param size: of the message in bytes, if it is to be counted.
     :ivar running: the action while it is suspended, or the stream.
+    :ivar channel: of a WebSocket.
     :ivar reply: of a bare request that is answered, but has to wait for earlier ones; encoded.
     :ivar stream: the stream that it turned out to be; None before.
     :ivar started: whether an item of the stream was sent.
     """
 
-    __slots__ = ("credit", "id", "oneway", "reply", "running", "size", "started", "stream")
+    __slots__ = ("channel", "credit", "id", "oneway", "reply", "running", "size", "started", "stream")
 
     def __init__(self, id: Id, *, oneway: bool = False, credit: int | None = None, size: int = 0) -> None:
         self.id = id
@@ -50,6 +53,7 @@ class PendingRequest:
         self.size = size
         self.running: RunningAction | RunningStream | None = None
         self.reply: bytes | None = None
+        self.channel: SocketChannel | None = None
         self.stream: ReplyStream | None = None
         self.started = False
 
@@ -111,15 +115,19 @@ class PendingRequests:
         suspended: SuspendedCoroutine[Reply | ReplyStream],
         timeout: float,
         size: int,
+        channel: SocketChannel | None = None,
     ) -> None:
         """Run a suspended action to its end.
 
         :param timeout: in seconds.
         :param size: of the message, in bytes.
+        :param channel: of a WebSocket.
         """
         pending = self._add_message(message, size)
         done = partial(self._done, pending)
-        pending.running = RunningAction(suspended, self._reactor, timeout, done)
+        pending.running = action = RunningAction(suspended, self._reactor, timeout, done)
+        if channel is not None:
+            self._add_channel(pending, channel, action)
 
     def start_stream(self, message: ClientMessage, stream: ReplyStream, size: int) -> None:
         """Run a stream to its end.
@@ -135,8 +143,13 @@ class PendingRequests:
         else:
             self._writer.reply(None, reply)
 
-    def cancel_or_grant(self, message: ClientMessage) -> None:
-        """Cancel a request, or let a stream send more items.
+    def open_channel(self, message: ClientMessage) -> SocketChannel:
+        """Make the channel of a WebSocket."""
+        writer = self._writer
+        return SocketChannel(message, partial(self._send_item, message.id), lambda: writer.blocked)
+
+    def control(self, message: ClientMessage) -> None:
+        """Cancel a request, let a stream send more items, or pass an item on to a WebSocket.
 
         If the request is no longer pending, its reply and this message have crossed, which is no error.
         """
@@ -146,12 +159,18 @@ class PendingRequests:
             running.cancel(Cancelled())
         elif isinstance(running, RunningStream):
             running.grant(message.credit or 0)
+        elif pending is not None and pending.channel is not None:
+            if message.item is not UNSET:
+                pending.channel.receive_item(message.item)
+            pending.channel.grant(message.credit or 0)
 
     def resume_streams(self) -> None:
         """Let the streams go on after the client has taken its replies."""
         for pending in self._streams or ():
             if isinstance(pending.running, RunningStream):
                 pending.running.resume()
+            elif pending.channel is not None:
+                pending.channel.resume()
 
     def cancel_all(self, error: ServiceError) -> None:
         """Stop all actions; the error is their reply."""
@@ -161,8 +180,19 @@ class PendingRequests:
     def disconnect(self) -> None:
         """Stop all actions as the client is disconnected; nothing is written any more."""
         self._owner = None
+        channels = self._channels()
         if self.requests:
             self.cancel_all(Cancelled())
+        for channel in channels:
+            channel.lost()
+
+    def drain(self) -> None:
+        """Ask the clients of WebSockets to connect again, to another worker."""
+        for channel in self._channels():
+            channel.drain()
+
+    def _channels(self) -> list[SocketChannel]:
+        return [pending.channel for pending in self._streams or () if pending.channel is not None]
 
     def _running(self) -> list[RunningAction | RunningStream]:
         return [pending.running for pending in self.requests.values() if pending.running is not None]
@@ -190,17 +220,20 @@ class PendingRequests:
                 self._run_stream(pending, reply)
                 return
             reply = reply.refuse(refusal)
+        if pending.channel is not None:
+            pending.channel.lost()
         waiting = self._waiting
         ready = self._settle(pending, reply)
-        if self._owner is not None:
+        owner = self._owner
+        if owner is not None:
             if pending.size or self._waiting != waiting:
                 self.message_bytes -= pending.size
-                self._owner.account()
+                owner.account()
             data = b"".join(ready)
-            if len(data) > LARGE_REPLY and not self._owner.may_send(len(data)):
+            if len(data) > LARGE_REPLY and not owner.may_send(len(data)):
                 return
-            self._writer.write(data)
-            self._owner.continue_serving()
+            self._writer.write(data)  # a transport in memory may lose the connection meanwhile
+            owner.continue_serving()
 
     def _settle(self, pending: PendingRequest, reply: Reply) -> list[bytes]:
         """Remove a request; the encoded replies that can be sent now, in their order."""
@@ -227,6 +260,32 @@ class PendingRequests:
         self._waiting += len(reply)
         self._count()
 
+    def _add_channel(self, pending: PendingRequest, channel: SocketChannel, action: RunningAction) -> None:
+        """Let a WebSocket go on; like a stream it does not keep others from being read."""
+        refusal = self._refuse_stream(pending)
+        if refusal is not None:
+            action.cancel(refusal)
+            return
+        if self._streams is None:
+            self._streams = {}
+        self._streams[pending] = None
+        pending.channel, channel.action = channel, action
+        if channel.accepted:
+            action.lift_time_limit()
+        self._count()
+
+    def _send_item(self, id: Id, item: bytes) -> None:
+        """Send an item of a WebSocket."""
+        if self._owner is not None:
+            self._write_items(self._owner, encode_items(id, [item]))
+
+    def _write_items(self, owner: PendingOwner, data: bytes) -> None:
+        self.item_batches += 1
+        if len(data) <= LARGE_REPLY or owner.may_send(len(data)):
+            self._writer.write(data)
+            if self._writer.blocked:
+                owner.account_unsent()
+
     def _refuse_stream(self, pending: PendingRequest) -> ServiceError | None:
         if pending.id is None or pending.oneway:
             return Malformed(_NO_ID)
@@ -251,14 +310,9 @@ class PendingRequests:
     def _send(self, pending: PendingRequest, items: list[bytes], reply: Reply | None) -> None:
         """Send items of a stream, and the reply that ends it."""
         if items and self._owner is not None:
-            self.item_batches += 1
             head = None if pending.stream is None else pending.stream.head
-            data = encode_items(pending.id, items, head, first=not pending.started)
+            self._write_items(self._owner, encode_items(pending.id, items, head, first=not pending.started))
             pending.started = True
-            if len(data) <= LARGE_REPLY or self._owner.may_send(len(data)):
-                self._writer.write(data)
-                if self._writer.blocked:
-                    self._owner.account_unsent()
         if reply is not None:
             self._done(pending, reply if pending.started else _empty(reply, pending.stream))
 

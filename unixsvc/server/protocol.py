@@ -160,6 +160,7 @@ class ServerProtocol:
         """Send goaway if the client understands that, and serve it until it disconnects."""
         self._idle_monitor = None
         self._handle(ConnectionEvent.DRAIN)
+        self._pending.drain()
 
     def abort(self) -> None:
         """Answer pending requests with 503, and close."""

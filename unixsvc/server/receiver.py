@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import UNSET
+from msgspec.structs import force_setattr
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.stream import ReplyStream
-from unixsvc.errors import Malformed, NotJSON, ServiceError, TooLarge, Unauthorized
+from unixsvc.domain.websocket import WEBSOCKET
+from unixsvc.errors import Malformed, NotFound, NotJSON, ServiceError, TooLarge, Unauthorized
 from unixsvc.security.tokens import MAX_WRONG_TOKENS
 from unixsvc.server.lifecycle import ConnectionEvent, ConnectionLifecycle, ConnectionState
 from unixsvc.server.owners import ReceiverOwner
@@ -255,7 +257,7 @@ class RequestReceiver:
             self._lifecycle.handle(_LAST_MESSAGE)
             self._serve_message(message)
 
-    def _serve_message(self, message: bytes) -> None:
+    def _serve_message(self, message: bytes) -> None:  # noqa: C901 # calls would cost more
         try:
             try:
                 decoded = decode_client_message(message)
@@ -268,10 +270,13 @@ class RequestReceiver:
         request_id = decoded.id
         if request_id is not None:
             self.identified = True
-        if decoded.cancel or (decoded.credit is not None and decoded.path is UNSET):
-            self._pending.cancel_or_grant(decoded)
+        credit = decoded.credit
+        if decoded.cancel or (decoded.path is UNSET and (credit is not None or decoded.item is not UNSET)):
+            self._pending.control(decoded)
         elif request_id in self._pending.requests:
             self._refuse_duplicate(decoded)
+        elif credit is not None and decoded.method == WEBSOCKET and request_id is not None:
+            self._open_websocket(decoded, len(message))
         else:
             request = to_request(decoded, self.caller)
             reply = self._handle(request)
@@ -286,6 +291,20 @@ class RequestReceiver:
                 self._writer.reply(request_id, reply)
             if reply.code == _UNAUTHORIZED and self.caller.wrong_tokens >= MAX_WRONG_TOKENS:
                 self._lifecycle.handle(ConnectionEvent.REFUSE)
+
+    def _open_websocket(self, message: ClientMessage, size: int) -> None:
+        """Call the action of a WebSocket."""
+        request, pending = to_request(message, self.caller), self._pending
+        channel = pending.open_channel(message)
+        force_setattr(request, "channel", channel)
+        reply = self._handle(request)
+        if isinstance(reply, SuspendedCoroutine):
+            pending.start(message, reply, self._handle.seconds_for(request), size, channel)
+            return
+        if isinstance(reply, ReplyStream):
+            reply = reply.refuse(NotFound())
+        channel.lost()
+        self._writer.reply(message.id, reply)
 
     def start(
         self,

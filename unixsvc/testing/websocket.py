@@ -162,6 +162,11 @@ class MemoryWebSocket:
         if producer is not None:
             self._run(producer.pauseProducing if paused else producer.resumeProducing)
 
+    @property
+    def reading(self) -> bool:
+        """Whether the server reads; it stops while the action does not take messages."""
+        return self._transport.reading
+
     def open(self, endpoint: MemoryEndpoint, handshake: bytes) -> None:
         """Send the handshake."""
         self._protocol = endpoint.accept(self._transport)

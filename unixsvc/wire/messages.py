@@ -3,7 +3,8 @@
 Neither direction has type tags: the fields that are present say what a message is. So each direction is one
 struct, which the decoder fills in one pass:
 
-- :class:`ClientMessage`: a request, a cancel (``cancel``) or credit for a stream (``credit``, no ``path``).
+- :class:`ClientMessage`: a request, a cancel (``cancel``), credit for a stream (``credit``, no ``path``), or
+  an item of a WebSocket (``item``, no ``path``).
 - :class:`ServerMessage`: a reply, an error (``status``), a stream item (``more``) or goaway (``goaway``).
 
 Source: ``docs/reference/protocol.rst``.
@@ -36,6 +37,7 @@ __all__ = [
     "decode_client_message",
     "decode_server_message",
     "encode_cancel",
+    "encode_client_item",
     "encode_client_message",
     "encode_credit",
     "encode_items",
@@ -64,6 +66,7 @@ class ClientMessage(Struct, frozen=True, gc=False, omit_defaults=True):
     :ivar oneway: no reply is sent.
     :ivar cancel: cancel the pending request with this id.
     :ivar credit: number of stream items that the client will take, in addition to earlier credit.
+    :ivar item: an item of the client for the WebSocket with this id, see :mod:`unixsvc.wire.websockets`.
     """
 
     id: Id = None
@@ -76,6 +79,7 @@ class ClientMessage(Struct, frozen=True, gc=False, omit_defaults=True):
     oneway: bool = False
     cancel: bool = False
     credit: Annotated[int, Meta(ge=0)] | None = None
+    item: Raw | UnsetType = UNSET
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr ends up in logs.
@@ -223,6 +227,14 @@ def encode_cancel(id: int) -> bytes:
 def encode_credit(id: int, items: int) -> bytes:
     """Encode credit for a number of further items of a stream, with the line end."""
     return _encode(ClientMessage(id, credit=items)) + b"\n"
+
+
+def encode_client_item(id: int, item: bytes) -> bytes:
+    """Encode an item of the client for a WebSocket, with the line end.
+
+    :param item: as JSON.
+    """
+    return b'{"id":%d,"item":%b}\n' % (id, item)
 
 
 def _is_short(id: Id) -> bool:

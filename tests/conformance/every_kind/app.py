@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tests.conformance.every_kind import files, limits, models, parts, results, uploads, users
+from tests.conformance.every_kind import (
+    files,
+    limits,
+    models,
+    parts,
+    results,
+    uploads,
+    users,
+    websockets,
+)
 from unixsvc import App, Group, Route
 
 __all__ = ["app"]
@@ -18,6 +27,7 @@ ROUTES: Final[Sequence[Group | Route]] = (
     *results.ROUTES,
     *uploads.ROUTES,
     *users.ROUTES,
+    *websockets.ROUTES,
 )
 
 app = App(

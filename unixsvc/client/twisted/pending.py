@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, cast
 
 from msgspec import Raw
@@ -91,7 +92,9 @@ class _Either(_Pending):
         self.buffer = buffer
         multiplexer = self._multiplexer
         opened, self.deferred = self.deferred, Deferred(lambda _: multiplexer.cancel(id))
-        opened.callback(Stream(Raw, buffer, self.deferred.addErrback(_for_reader)))
+        stream = Stream(Raw, buffer, self.deferred.addErrback(_for_reader))
+        stream.send_item = partial(multiplexer.send_item, id)
+        opened.callback(stream)
         return True
 
 

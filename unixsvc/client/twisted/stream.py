@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
@@ -16,7 +18,11 @@ class Stream(BufferedStream[ResultT]):
     """The items of a stream, see ``BufferedStream``.
 
     :param call: fires at the end.
+    :ivar send_item: sends an item, as JSON, to a route that is a WebSocket; None for a stream that was asked
+        for as such.
     """
+
+    send_item: Callable[[bytes], None] | None = None
 
     def __init__(self, type: ResultType[ResultT], buffer: StreamBuffer, call: Deferred[Received]) -> None:
         super().__init__(type, buffer)

@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 
 from unixsvc.domain.reply_head import HeaderFields
 from unixsvc.domain.websocket import ABNORMAL, Close, Message
+from unixsvc.execution.inbox import Inbox
 from unixsvc.rest.server.interfaces import UpgradableConnection
-from unixsvc.rest.websocket.inbox import Inbox
 from unixsvc.rest.websocket.protocol import FrameProtocol
 from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.transport.unsent_replies import LARGE_REPLY

@@ -92,6 +92,11 @@ class Sockets:
         """Waits before the handshake is accepted."""
         await self.release
 
+    async def late(self, socket: WebSocket[str, str]) -> None:
+        """Accepts when ``release`` has fired, and sends text back."""
+        await self.release
+        await self.text(socket)
+
     async def unused(self, socket: WebSocket[str, str]) -> None:
         """Does not use the WebSocket."""
 
@@ -141,6 +146,7 @@ def make_app(controller: Sockets) -> App:
         "fail",
         "refuse",
         "never",
+        "late",
         "unused",
         "hold",
         "mute",

@@ -95,6 +95,7 @@ class CloseTests(ProtocolCase):
     def test_within_message(self) -> None:
         """A client may close in the middle of a message."""
         self.receive(frame(TEXT, b"a", fin=False) + close_frame(1001))
+        self.assertEqual(self.answer, [Frame(CLOSE, struct.pack("!H", 1001))])
         self.assertEqual(self.protocol.received, Close(1001))
         self.assertFalse(self.protocol.failed)
 

@@ -162,6 +162,15 @@ class HandshakeTests(WebSocketCase):
         echo.send(Line("hi"))
         self.assertEqual(len(echo.messages), 1)
 
+    def test_accepted_later(self) -> None:
+        """The same for an action that has waited before it accepted."""
+        socket = self.open("/late")
+        self.http.clock.advance(20)
+        self.sockets.release.callback(None)
+        self.http.clock.pump([5.0] * 7)
+        socket.send("a")
+        self.assertEqual([*socket.messages], ["A"])
+
     def test_disconnect(self) -> None:
         """A client that disconnects during the handshake cancels the action."""
         cancelled: list[object] = []

@@ -90,7 +90,7 @@ class ContractTests(SynchronousTestCase):
         ).router.contract()
 
     def test_messages(self) -> None:
-        """The contract has the messages of both directions; such a route exists over HTTP only."""
+        """The contract has the messages of both directions; it can be opened over a socket as well."""
         first, second = self.contract.routes[:2]
         line = {"$ref": "#/schemas/Line"}
         assert first.websocket is not None
@@ -100,7 +100,7 @@ class ContractTests(SynchronousTestCase):
         self.assertEqual(first.websocket.sends.schema["type"], "array")
         self.assertEqual(second.websocket.receives, MessageContract(kinds=["text", "binary"]))
         self.assertEqual(second.websocket.sends, MessageContract(kinds=["binary"]))
-        self.assertTrue(first.http_only)
+        self.assertFalse(first.http_only)
         self.assertFalse(self.contract.routes[2].http_only)
 
     def test_openapi(self) -> None:

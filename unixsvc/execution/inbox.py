@@ -1,4 +1,4 @@
-"""Messages of a client that the action has not taken yet. Pure."""
+"""Messages of a WebSocket that the action has not taken yet."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ class Inbox:
         """Whether the client may go on, once it had to wait."""
         return self.size < _MAX_BYTES // 2 and len(self._messages) < _MAX_MESSAGES // 2
 
-    def put(self, message: Message) -> None:
-        """Add a message."""
+    def put(self, message: Message) -> bool:
+        """Add a message; true if it was taken at once."""
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.callback(message)
-            return
+            return True
         self._messages.append(message)
         self.size += len(message)
+        return False
 
     def end(self, close: Close) -> bool:
         """Tell the receiver that there are no more messages; false if none waits."""
