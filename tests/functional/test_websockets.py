@@ -15,6 +15,8 @@ from websockets.typing import Origin
 from tests.functional.http_stack import HttpTestCase
 from tests.functional.nginx import Nginx
 from tests.functional.orchestrator_process import OrchestratorTestCase
+from tests.unit.rest.websocket.abuse import FRAMES
+from tests.unit.rest.websocket.frames import frames_in
 
 _TIMEOUT = 60.0  # seconds; only reached if something is broken
 _HANDSHAKE = (
@@ -111,6 +113,19 @@ class WebSocketTests(HttpTestCase):
         while received < expected:
             received += len(client.recv(1_000_000))
         self.assertGreaterEqual(received, expected)
+
+    def test_abuse(self) -> None:
+        """Frames that are not allowed close the connection with their code; the worker serves others."""
+        self.serve()
+        before = self.fetch("GET", "/pid").data
+        head = _HANDSHAKE.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
+        for abuse in FRAMES:
+            with socket.create_connection(("127.0.0.1", self.port), _TIMEOUT) as client:
+                client.sendall(head + abuse.sent)
+                received = b"".join(iter(lambda: client.recv(65_536), b""))
+            frames = frames_in(received.partition(b"\r\n\r\n")[2])
+            self.assertEqual(int.from_bytes(frames[-1].payload[:2], "big"), abuse.code, abuse.why)
+        self.assertEqual(self.fetch("GET", "/pid").data, before)
 
     def test_reload(self) -> None:
         """A reload closes with 1012; a client that connects again reaches the new worker."""

@@ -139,6 +139,7 @@ class FrameProtocol:
         writes = self._protocol.data_to_send()
         if b"" in writes:  # the library's mark for the end
             self.finished = True
+            self._drop()
         return writes[0] if len(writes) == 1 else b"".join(writes)
 
     def _add(self, opcode: Opcode, data: bytes, *, fin: bool, messages: list[Message]) -> None:

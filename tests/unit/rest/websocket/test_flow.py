@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.http_requests import GatewayHarness, RawClient
+from tests.unit.rest.websocket.abuse import FRAMES
 from tests.unit.rest.websocket.actions import Sockets, make_app
 from tests.unit.rest.websocket.frames import (
     CLOSE,
@@ -126,6 +127,25 @@ class InboundTests(FlowCase):
         self.assertEqual(int.from_bytes(found[-1].payload[:2], "big"), 1008)
         self.assertEqual(self.transport.closed, "lose")
         self.assertEqual(self.harness.gateway.pending, 0)
+
+
+class AbuseTests(FlowCase):
+    settings = WebSockets(compression=True)
+
+    def test_frames(self) -> None:
+        """What is not allowed closes with its code; nothing is held for it, and others are served."""
+        for abuse in FRAMES:
+            client = RawClient(self.harness.site)
+            client.request("GET", "/both", *HANDSHAKE, "Sec-WebSocket-Extensions: permessage-deflate")
+            client.channel.dataReceived(abuse.sent)
+            closes = [each for each in frames_in(client.received()) if each.opcode == CLOSE]
+            codes = [int.from_bytes(each.payload[:2], "big") for each in closes]
+            self.assertEqual((codes, client.transport.closed), ([abuse.code], "lose"), abuse.why)
+            self.assertLess(client.channel.client.counted, 100_000, abuse.why)
+            self.lose(client)
+        self.assertEqual(self.harness.gateway.pending, 0)
+        self.assertEqual(self.send(self.open("/text"), frame(TEXT, b"a")), [Frame(TEXT, b"A")])
+        self.flushLoggedErrors()
 
 
 class OutboundTests(FlowCase):
