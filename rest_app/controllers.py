@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Annotated
+from urllib.parse import urlencode
 
 from msgspec import Meta, Struct
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-__all__ = ["Greeting", "Home", "Tick"]
+from unixsvc import Redirect, UploadFile
+
+__all__ = ["Greeting", "Home", "Pictures", "Tick"]
 
 Count = Annotated[int, Meta(ge=1, le=10)]
+Title = Annotated[str, Meta(max_length=80)]
 Seconds = Annotated[float, Meta(ge=0.0, le=0.02)]
 
 
@@ -45,3 +49,12 @@ class Home:
         for number in range(1, count + 1):
             await deferLater(self._reactor, pause)
             yield Tick(number)
+
+
+class Pictures:
+    """Takes the form of the page ``/form``."""
+
+    async def add(self, picture: UploadFile, title: Title = "") -> Redirect:
+        """Take a picture, of which only the size is kept, and lead back to the page."""
+        found = {"title": title, "name": picture.filename, "size": picture.size}
+        return Redirect(f"/form?{urlencode(found)}")

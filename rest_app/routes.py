@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rest_app.controllers import Home
+from rest_app.controllers import Home, Pictures
 from unix_app.user.controllers import Users
 from unix_app.user.users import NoSuchUser
 from unixsvc import DELETE, GET, PATCH, POST, PUT, Group
@@ -13,6 +13,9 @@ ROUTES = [
     Group("", Home, [
         GET("/", Home.index, public=True, title="Greeting"),
         GET("/ticks", Home.ticks, public=True, title="Ticks, as a stream"),
+    ]),
+    Group("/pictures", Pictures, [
+        POST("", Pictures.add, public=True, max_body=1_000_000, title="Send a picture"),
     ]),
     # The controllers of the service "user". Reading is public; changes need the token.
     Group("/user", Users, [

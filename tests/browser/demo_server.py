@@ -94,7 +94,7 @@ def run_demo() -> Iterator[RunningService]:
                 prefixes=("",),
                 token=Path(folder, "run", ".auth_token").read_text("utf-8").strip(),
                 title="The demo of unixsvc",
-                routes=_DEMO | {"GET /", "GET /ticks"},
+                routes=_DEMO | {"GET /", "GET /ticks", "POST /pictures"},
                 public=TryOut("GET", "/", 200, {"message": "Hello World!"}),
                 private=TryOut("POST", "/user", 201, {"name": "Ada"}, body={"name": "Ada"}),
                 invalid=TryOut("POST", "/user", 422, {"title": "Invalid arguments"}, body={"name": ""}),

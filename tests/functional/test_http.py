@@ -70,7 +70,7 @@ class DemoTests(HttpTestCase):
         """The OpenAPI document has exactly the own and the mounted routes."""
         document = self.fetch("GET", "/openapi.json", token=False).data
         self.assertEqual(document["openapi"], "3.1.0")
-        expected = {"/", "/ticks", "/user", "/user/{id}", "/users", "/users/{id}"}
+        expected = {"/", "/pictures", "/ticks", "/user", "/user/{id}", "/users", "/users/{id}"}
         self.assertEqual(set(document["paths"]), expected)
         self.assertEqual(json.loads(self.command("openapi").out), document)  # without asking the gateway
         self.assertEqual(set(document["paths"]["/users/{id}"]) & {"get", "put", "patch", "delete"},

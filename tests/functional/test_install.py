@@ -71,5 +71,5 @@ class Installed(TestCase):
 
     def test_demo(self) -> None:
         """The configuration and the routes of the demo are valid."""
-        expected = (0, "home: fine, 1 route\nuser: fine, 6 routes\nhttp: fine, 8 routes, 1 mount\n", "")
+        expected = (0, "home: fine, 1 route\nuser: fine, 6 routes\nhttp: fine, 9 routes, 1 mount\n", "")
         self.assertEqual(self.run_program("unixsvc", "check"), expected)

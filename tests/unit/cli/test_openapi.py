@@ -19,7 +19,8 @@ class OpenApiTests(CommandTestCase):
         document = json.loads(outcome.out)
         self.assertEqual(document["openapi"], "3.1.0")
         self.assertEqual(
-            set(document["paths"]), {"/", "/ticks", "/user", "/user/{id}", "/users", "/users/{id}"}
+            set(document["paths"]),
+            {"/", "/pictures", "/ticks", "/user", "/user/{id}", "/users", "/users/{id}"},
         )
         self.assertEqual(document["paths"]["/user/{id}"]["get"]["security"], [])
         self.assertEqual(document["paths"]["/users/{id}"]["get"]["security"], [{"bearer": []}])

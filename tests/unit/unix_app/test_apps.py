@@ -20,7 +20,7 @@ from unixsvc.config.http import Http
 from unixsvc.config.settings import Security
 from unixsvc.errors import ConfigError
 from unixsvc.rest import klein
-from unixsvc.testing import MemoryService
+from unixsvc.testing import MemoryHttp, MemoryService
 
 
 class AppTestCase(SynchronousTestCase):
@@ -51,6 +51,16 @@ class HomeTests(AppTestCase):
 
 
 class PageTests(SynchronousTestCase):
+    def test_form(self) -> None:
+        """The form of the demo sends a file to an action, which leads back to the page with what was sent."""
+        http = MemoryHttp(rest_app.app)
+        self.assertIn('action="/pictures"', http.get("/form").wait().text)
+        files = {"picture": ("<pen>.png", b"\x89PNG")}
+        sent = http.post("/pictures", data={"title": "<b>"}, files=files).wait()
+        self.assertEqual(sent.status_code, 303)
+        page = http.get(sent.headers["Location"]).wait().text
+        self.assertIn("<p>&lt;b&gt;, _pen_.png, 4</p>", page)
+
     def test_index(self) -> None:
         """The page of the demo over HTTP links to its routes, its mounts and itself."""
         folder = self.mktemp()
@@ -61,7 +71,7 @@ class PageTests(SynchronousTestCase):
         response = self.successResultOf(client.get("http://localhost/index"))
         page = self.successResultOf(response.text())
         self.assertEqual(response.headers.getRawHeaders("Content-Type"), ["text/html; charset=utf-8"])
-        for link in ("/", "/user", "/users", "/index", "/-/health", "/docs"):
+        for link in ("/", "/user", "/users", "/index", "/form", "/-/health", "/docs"):
             self.assertIn(f'<a href="{link}">', page)
 
 
