@@ -128,6 +128,10 @@ class CodesTests(OrchestratorTestCase):
         self.assertClosed(413, b"x" * 150_001)
         self.assertClosed(413, b'{"path":"' + b"x" * 3_000_000 + b'"}\n')
 
+    def test_426(self) -> None:
+        """A WebSocket without the messages of one."""
+        self.assertCode(426, self.connection.ask(id=1, path="/chat", method="WEBSOCKET"))
+
     def test_422_missing(self) -> None:
         """Missing arguments."""
         reply = self.connection.ask(id=1, path="/item", method="POST")

@@ -155,12 +155,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     timeout: float | None = None
     meta: dict[str, str] = {}
     caller: Caller = msgspec.field(default_factory=Caller)
-    number: int = msgspec.field(default_factory=_numbers.__next__)
-    route_meta: JsonObject = {}
-    work: list[Callable[[], object]] | None = None
     headers: Mapping[bytes, Sequence[bytes]] | None = None
     peer_address: object | None = None
     body: bytes = b""
+    number: int = msgspec.field(default_factory=_numbers.__next__)
+    route_meta: JsonObject = {}
+    work: list[Callable[[], object]] | None = None
     upload: Upload | None = None
     secure: bool = False
     forwarded_host: str = ""

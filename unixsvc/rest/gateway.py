@@ -72,6 +72,7 @@ class Gateway:
         self._has_get_only = context.http.has_get_only
         self._body_spec = context.body_spec
         self._is_mounted = context.is_mounted
+        self._usual_bodies = context.body_spec is None and not context.http.mounts
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
         self._files = FileResponder(self._builder, context.reactor)
@@ -156,7 +157,7 @@ class Gateway:
                 )
                 self._render_page(head, body, connection, message, proxied)
                 return None
-            if not body and (self._body_spec is None or method == b"GET"):
+            if self._usual_bodies or (not body and (self._body_spec is None or method == b"GET")):
                 message = decode_request(method, path, query, facts, body, meta, connection.peer)
             else:
                 message = self._decode(method, path, query, facts, body, meta, connection)

@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from unixsvc import (
     GET,
     POST,
+    WEBSOCKET,
     App,
     BadGateway,
     Conflict,
@@ -24,6 +25,7 @@ from unixsvc import (
     RateLimited,
     Request,
     Response,
+    WebSocket,
 )  # fmt: skip
 
 SECRET = "the secret of the inside"
@@ -61,6 +63,9 @@ class Codes:
     async def conflict(self) -> None:
         """409."""
         raise Conflict("it is there")
+
+    async def chat(self, socket: WebSocket[str, str]) -> None:
+        """Take no message."""
 
     async def gone(self) -> None:
         """410."""
@@ -137,6 +142,7 @@ app = App(
                 GET("/headed-rows", Codes.headed_rows, media_types=["text/csv"]),
                 GET("/forbidden", Codes.forbidden),
                 GET("/conflict", Codes.conflict),
+                WEBSOCKET("/chat", Codes.chat),
                 GET("/gone", Codes.gone),
                 GET("/limited", Codes.limited),
                 GET("/gateway", Codes.gateway),

@@ -16,6 +16,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 __all__ = ["Authority", "write_certificate"]
 
 _PEM: Final = serialization.Encoding.PEM
+_KEY_USAGES: Final = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 _LOCAL: Final = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 
 
@@ -85,6 +89,9 @@ def _signed(
         .add_extension(x509.BasicConstraints(ca=usage is None, path_length=None), critical=True)
         .add_extension(identifier(key.public_key()), critical=False)
     )
+    if usage is None:  # Python 3.13 demands it (VERIFY_X509_STRICT)
+        signs = dict.fromkeys(_KEY_USAGES, False) | {"key_cert_sign": True, "digital_signature": True}
+        builder = builder.add_extension(x509.KeyUsage(**signs), critical=True)
     if usage is not None:
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
