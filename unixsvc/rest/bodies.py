@@ -36,6 +36,7 @@ _CHARSET: Final = re.compile(rb"charset", re.IGNORECASE)
 _UTF_8: Final = re.compile(rb';[ \t]*charset=(?:utf-?8|"utf-?8")[ \t]*(?=;|$)', re.IGNORECASE)
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _JSON: Final = b"application/json"
+_USUAL: Final = [_JSON]  # what most clients send, which takes 1 µs to take apart
 _URLENCODED: Final = b"application/x-www-form-urlencoded"
 _MULTIPART: Final = b"multipart/form-data"
 
@@ -63,6 +64,8 @@ def decode_body(headers: RequestHeaders, body: bytes, query: str) -> tuple[Raw, 
     :raises UnsupportedMediaType: if it is neither JSON nor a form.
     :raises Invalid: if a form has files.
     """
+    if headers.get(b"Content-Type") == _USUAL and b"Content-Encoding" not in headers:
+        return _decode_object(_JSON, body, query)
     content_type, media_type = read_content_type(headers)
     return _decoder(media_type, _DECODERS)(content_type, body, query)
 
