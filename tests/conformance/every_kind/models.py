@@ -18,7 +18,7 @@ class Article(BaseModel):
     model_config = ConfigDict(strict=True)
 
     name: str = Field(min_length=1, max_length=30)
-    count: int = Field(1, ge=0, le=9)
+    price: float = Field(1.0, ge=0, le=9)  # 1.0 is an integer for JSON Schema, and not for a strict model
 
 
 def create(new: Article) -> Article:
