@@ -8,6 +8,7 @@ from msgspec import Raw, Struct
 from twisted.internet.defer import Deferred
 
 from unixsvc import Client, Created, Response, aio, blocking
+from unixsvc.client.twisted.client import RawStream
 from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Reply
 
@@ -29,7 +30,7 @@ async def use_twisted(client: Client) -> None:
     assert_type(await client.call("GET", "/user", type=list[User], timeout=1), list[User])
     assert_type(client.call("GET", "/user").addCallback(len), Deferred[int])
     assert_type(client.call("GET", "/user/1", type=Response[User]), Deferred[Response[User]])
-    assert_type(await client.open("GET", "/users"), Raw | Created[Raw] | Reply | Stream[Raw])
+    assert_type(await client.open("GET", "/users"), Raw | Created[Raw] | Reply | RawStream)
     async with client.stream("GET", "/users", type=User) as users:
         assert_type(users, Stream[User])
         async for user in users:
