@@ -18,7 +18,7 @@ def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
     Browsers send them for the fields of a form that are not filled in. The document does not say so:
     ``allowEmptyValue`` would add a checkbox to each optional parameter on the page ``/docs``.
     """
-    return "" not in (query or {}).values()
+    return all(value not in ("", {}, []) for value in (query or {}).values())  # all are written as nothing
 
 
 schemathesis.hook(filter_query)  # not as a decorator, which has no type where Schemathesis is not installed
