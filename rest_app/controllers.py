@@ -15,7 +15,6 @@ from unixsvc import Redirect, UploadFile
 __all__ = ["Greeting", "Home", "Pictures", "Tick"]
 
 Count = Annotated[int, Meta(ge=1, le=10)]
-Title = Annotated[str, Meta(max_length=80)]
 Seconds = Annotated[float, Meta(ge=0.0, le=0.02)]
 
 
@@ -54,7 +53,7 @@ class Home:
 class Pictures:
     """Takes the form of the page ``/form``."""
 
-    async def add(self, picture: UploadFile, title: Title = "") -> Redirect:
+    async def add(self, picture: UploadFile) -> Redirect:
         """Take a picture, of which only the size is kept, and lead back to the page."""
-        found = {"title": title, "name": picture.filename, "size": picture.size}
+        found = {"name": picture.filename, "size": picture.size}
         return Redirect(f"/form?{urlencode(found)}")

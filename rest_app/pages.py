@@ -16,7 +16,7 @@ __all__ = ["add_pages"]
 _FORM: Final = """\
 <!doctype html><title>Form</title>
 <form action="{action}" method="post" enctype="multipart/form-data">
-<input name="title"> <input name="picture" type="file"> <button>Send</button>
+<input name="picture" type="file"> <button>Send</button>
 </form>
 <p>{sent}</p>
 """
