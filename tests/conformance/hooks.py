@@ -18,7 +18,14 @@ def filter_query(_context: Any, query: dict[str, Any] | None) -> bool:
     Browsers send them for the fields of a form that are not filled in. The document does not say so:
     ``allowEmptyValue`` would add a checkbox to each optional parameter on the page ``/docs``.
     """
-    return all(value not in ("", {}, []) for value in (query or {}).values())  # all are written as nothing
+    return not any(_may_be_empty(value) for value in (query or {}).values())
+
+
+def _may_be_empty(value: object) -> bool:
+    """Whether a value is written as an empty text; a query has no form for objects."""
+    if isinstance(value, list):
+        return not value or any(map(_may_be_empty, value))
+    return isinstance(value, dict) or value in ("", None)
 
 
 schemathesis.hook(filter_query)  # not as a decorator, which has no type where Schemathesis is not installed
