@@ -92,7 +92,7 @@ def visit(
     return Response(visits, cookies=[SetCookie("visits", str(visits + 1))])
 
 
-async def store(front: UploadFile, title: str, more: list[UploadFile] = []) -> Stored:  # noqa: B006 - as in pages
+async def store(front: UploadFile, title: str, more: list[UploadFile] = []) -> Stored:
     """Take a form."""
     return Stored(title, {each.filename: len(await each.read()) for each in (front, *more)})
 

@@ -31,6 +31,7 @@ from unixsvc.config.loader import load_settings
 
 __all__ = ["Page", "check_page", "check_pages", "is_interactive"]
 
+_AGE: Final = 2.0  # seconds, of a file that an example has just written
 _SERVICE: Final = re.compile(r"service ``(?P<name>\w+)``")
 _SHORTEST_REASON: Final = 15
 
@@ -247,8 +248,14 @@ class Page:
         servers = self._note_change()
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
         with path.open("a" if block.caption.endswith(CONTINUED) else "w") as file:
             file.write(source)
+        if is_new:
+            # Python takes compiled code for that of a source of the same size and second, so an example that
+            # changes a file at once would run the old code.
+            written = path.stat().st_mtime - _AGE
+            os.utime(path, (written, written))
         self._files[name] = block
         for server in servers:
             if server.watches(name):

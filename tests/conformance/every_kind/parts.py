@@ -56,7 +56,7 @@ def _cookies(
 def _beside(
     item: Item,
     page: Annotated[_Small, Query()] = 1,
-    tags: Annotated[list[str], Query("tag")] = [],  # noqa: B006
+    tags: Annotated[list[str], Query("tag")] = [],
 ) -> list[Any]:
     return [item, page, tags]
 

@@ -35,7 +35,7 @@ def _me(user: CurrentUser[Account]) -> Account:
 
 
 def _maybe(user: CurrentUser[Account] | None) -> str:
-    return "nobody" if user is None else user.name
+    return "anonymous" if user is None else user.name
 
 
 async def _write(item: str, user: CurrentUser[Account]) -> str:

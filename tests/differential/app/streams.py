@@ -65,7 +65,7 @@ class Streams:
         finally:
             gate.ended(how)
 
-    def push(self, name: str, items: list[Any] = [], over: bool = False) -> int:  # noqa: B006  # not changed
+    def push(self, name: str, items: list[Any] = [], over: bool = False) -> int:
         """Push items, or the end."""
         FEEDS.setdefault(name, Feed()).push(items, over)
         return len(items)

@@ -118,12 +118,12 @@ class Values:
     async def search(
         self,
         limit: Annotated[int, Meta(ge=1, le=100)] = 20,
-        tags: list[str] = [],  # noqa: B006  # never changed
+        tags: list[str] = [],
         ratio: float = 1.0,
         exact: bool = False,
         kind: Literal["a", "b"] = "a",
         word: Annotated[str, Meta(min_length=1)] | None = None,
-        numbers: Annotated[list[int], Meta(max_length=3)] = [],  # noqa: B006
+        numbers: Annotated[list[int], Meta(max_length=3)] = [],
     ) -> dict[str, Any]:
         """Optional arguments."""
         return {

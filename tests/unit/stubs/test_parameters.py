@@ -34,12 +34,12 @@ def everything(
     note: Annotated[str, Body("the-note")] = "-",
     *,
     x_tenant: Annotated[str, Header(description="The customer.")],
-    x_ids: Annotated[list[int], Header()] = [],  # noqa: B006
+    x_ids: Annotated[list[int], Header()] = [],
     colour: Annotated[Colour | None, Header("X-Colour")],
     session: Annotated[str | None, Cookie()],
     visits: Annotated[int, Cookie("n-visits")] = 0,
     page: Annotated[int, Query(), Meta(ge=1)] = 1,
-    tags: Annotated[list[str], Query("tag")] = [],  # noqa: B006
+    tags: Annotated[list[str], Query("tag")] = [],
     client: ClientInfo,
 ) -> list[Any]:
     """Take all of them."""

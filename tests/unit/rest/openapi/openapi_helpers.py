@@ -139,7 +139,7 @@ def create(new: Thing) -> Created[Thing]:
     return Created(new, "/thing/1")
 
 
-def create_flat(name: str, count: int | None = None, tags: list[str] = []) -> Created[None]:  # noqa: B006
+def create_flat(name: str, count: int | None = None, tags: list[str] = []) -> Created[None]:
     """Make one of text."""
     return Created(None)
 

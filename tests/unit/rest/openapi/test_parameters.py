@@ -23,7 +23,7 @@ def everything(
     x_tenant: Annotated[str, Header(description="Who", examples=["acme"])],
     session: Annotated[str | None, Cookie()],
     page: Annotated[int, Query(), Meta(ge=1, description="Which")] = 1,
-    ids: Annotated[list[int], Header("X-Ids")] = [],  # noqa: B006
+    ids: Annotated[list[int], Header("X-Ids")] = [],
     *,
     client: ClientInfo,
 ) -> None:

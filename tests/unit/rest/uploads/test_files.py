@@ -221,7 +221,7 @@ class SpoolTests(FilesTestCase):
         before = open_files()
         self.post("/waits", form(file("photo", "p", _BIG)))
         self.write()
-        store = self.files[0]._content._store  # type: ignore[attr-defined]
+        store = self.files[0]._content._store  # type: ignore[attr-defined]  # of a spooled file
         with store.use() as fd:
             self.client.channel.connectionLost(Failure(ConnectionDone()))
             self.assertEqual(os.pread(fd, 10, 0), b"0123456789")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multipart import MultipartError, PushMultipartParser  # type: ignore[import-untyped]
+from multipart import MultipartError, PushMultipartParser  # type: ignore[import-untyped]  # it ships no types
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.uploads.forms import BOUNDARY, MALFORMED, file, form, text

@@ -285,7 +285,7 @@ class FormTests(SynchronousTestCase):
     def test_fields(self) -> None:
         """Parameters can be the fields of a form."""
 
-        def action(name: Annotated[str, Form()], tags: Annotated[list[int], Form("tag")] = []) -> list[Any]:  # noqa: B006
+        def action(name: Annotated[str, Form()], tags: Annotated[list[int], Form("tag")] = []) -> list[Any]:
             return [name, tags]
 
         asked = Asked(action)

@@ -29,7 +29,7 @@ def tenant(x_tenant: Annotated[str, Header()]) -> str:
 
 def typed(
     x_limit: Annotated[int, Header(), Meta(ge=1)] = 7,
-    x_ids: Annotated[list[int], Header()] = [],  # noqa: B006  # the framework copies it
+    x_ids: Annotated[list[int], Header()] = [],
     x_on: Annotated[bool, Header("X-ON")] = False,
     x_colour: Annotated[Colour | None, Header()] = None,
     x_price: Annotated[Decimal | None, Header()] = None,
@@ -106,7 +106,7 @@ class HeaderTests(SynchronousTestCase):
     def test_default_is_copied(self) -> None:
         """A default list is a new one for each call."""
 
-        def grow(x_ids: Annotated[list[int], Header()] = []) -> list[int]:  # noqa: B006
+        def grow(x_ids: Annotated[list[int], Header()] = []) -> list[int]:
             x_ids.append(1)
             return x_ids
 

@@ -21,7 +21,7 @@ class Login(Struct):
 
 def tenant(
     x_tenant: Annotated[str | None, Header()],
-    x_ids: Annotated[list[int], Header()] = [],  # noqa: B006
+    x_ids: Annotated[list[int], Header()] = [],
     session: Annotated[str, Cookie()] = "none",
     page: Annotated[int, Query()] = 1,
 ) -> list[Any]:

@@ -20,7 +20,7 @@ class New(Struct, forbid_unknown_fields=True):
 def create(
     new: New,
     page: Annotated[int, Query(), Meta(ge=1)] = 1,
-    tags: Annotated[list[str], Query("tag")] = [],  # noqa: B006
+    tags: Annotated[list[str], Query("tag")] = [],
     notify: Annotated[bool, Query()] = False,
 ) -> list[Any]:
     """A whole body beside a query."""
