@@ -13,7 +13,7 @@ from msgspec import Raw
 from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import Malformed, ServiceError
-from unixsvc.rest.forms import MAX_FIELDS, query_of_form
+from unixsvc.rest.multipart.text_form import MAX_FIELDS, query_of_form
 
 __all__ = [
     "NotAnObject",

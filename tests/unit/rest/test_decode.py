@@ -2,6 +2,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit.rest.multipart.forms import MALFORMED, MULTIPART
 from unixsvc.domain.message import Request
 from unixsvc.errors import Invalid, Malformed
 from unixsvc.rest.bodies import UnsupportedMediaType
@@ -223,6 +224,8 @@ def form(*parts: bytes) -> bytes:
     )
 
 
+# An action may do without a body, and the body is bounded.
+_ACCEPTED = {"nothing", "a long head", "a head without end"}
 KIND = b'multipart/form-data; boundary="xx"'
 
 
@@ -274,6 +277,30 @@ class MultipartTests(SynchronousTestCase):
             (form(b'name="a"\r\n\r\n\xff'), KIND),
         ):
             self.assertRaises(Malformed, read, body, kind)
+
+    def test_as_strict_as_uploads(self) -> None:
+        """What is malformed for an action that takes files is malformed for one that takes none."""
+        kind = MULTIPART.encode()
+        for each in MALFORMED:
+            if each.why not in _ACCEPTED:
+                with self.assertRaises(Malformed, msg=each.why):
+                    read(each.body, kind)
+        wrong = b"; boundary=yy"
+        self.assertRaises(Malformed, read, form(b'name="a"\r\n\r\n1'), KIND + wrong)
+
+    def test_heads(self) -> None:
+        """Usual heads and others are read alike: other headers, escapes, other alphabets, backslashes."""
+        for head, name in (
+            (b'name="a%22%41"', "a%22%2541"),
+            (b'name="\xc3\xbc"', "%C3%BC"),
+            (b'name="a\\"', "a%5C"),
+            (b'name="a\\"b"', "a%22b"),
+            (b'name="a=b;c"', "a%3Db%3Bc"),
+            (b"NAME=a\r\nX: y", "a"),
+        ):
+            self.assertEqual(read(form(head + b"\r\n\r\n1"), KIND).query, f"{name}=1")
+        self.assertEqual(read(b"\r\n" + form(b'name="a"\r\n\r\n1'), KIND).query, "a=1")
+        self.assertEqual(read(form(), KIND).query, "")
 
     def test_most_fields(self) -> None:
         """A thousand fields are accepted."""

@@ -11,9 +11,9 @@ from unixsvc.domain.uploads.interfaces import ReceivedForm
 from unixsvc.domain.uploads.upload_file import DEFAULT_MEDIA_TYPE, RunBlocking, UploadFile
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import Invalid, Malformed, TooLarge
-from unixsvc.rest.forms import MAX_FIELDS
-from unixsvc.rest.uploads.multipart import MultipartParser
-from unixsvc.rest.uploads.part_head import PartHead
+from unixsvc.rest.multipart.parser import MultipartParser
+from unixsvc.rest.multipart.part_head import PartHead
+from unixsvc.rest.multipart.text_form import MAX_FIELDS
 from unixsvc.rest.uploads.spool import Spool, SpooledFile
 
 __all__ = ["FormLimits", "FormReader"]

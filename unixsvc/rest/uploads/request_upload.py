@@ -17,9 +17,9 @@ from unixsvc.rest.bodies import (
     decode_urlencoded,
     read_content_type,
 )
+from unixsvc.rest.multipart.part_head import boundary_of
 from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.uploads.form import FormLimits, FormReader
-from unixsvc.rest.uploads.part_head import boundary_of
 from unixsvc.rest.uploads.spool import Spool
 from unixsvc.telemetry.limited_logger import LimitedLogger
 

@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from tests.unit.rest.http_requests import header_values
-from tests.unit.rest.uploads.forms import BOUNDARY, MALFORMED, MULTIPART, file, form, text
+from tests.unit.rest.multipart.forms import BOUNDARY, MALFORMED, MULTIPART, file, form, text
 from tests.unit.rest.uploads.upload_client import UploadTestCase, open_files
 from unixsvc.domain.json import Json
 from unixsvc.errors import Cancelled

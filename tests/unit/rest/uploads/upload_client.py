@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.rest.http_requests import TOKEN, GatewayHarness, RawClient
-from tests.unit.rest.uploads.forms import MULTIPART
+from tests.unit.rest.multipart.forms import MULTIPART
 from unixsvc import UploadFile
 from unixsvc.config.http import Http
 from unixsvc.domain.request_context import current_request

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import Malformed
-from unixsvc.rest.uploads.part_head import boundary_of, parse_part_head
+from unixsvc.rest.multipart.part_head import boundary_of, parse_part_head
+
+_QUOTED = (r'[ab]="((?:[^"\\]|\\.)*)"', r'[ab]="([^"]*)"')
+READINGS = [(re.compile(each), re.compile(rf"{each}(?:; {each})*")) for each in _QUOTED]
+"""A parameter, and a list of them: if backslashes escape, and if they do not."""
 
 
 def names(disposition: str) -> tuple[str, str | None]:
@@ -37,6 +44,32 @@ class PartHeadTests(SynchronousTestCase):
         """A quote or a backslash may be escaped by a backslash, as curl does; a path of Windows stays."""
         self.assertEqual(names(r'form-data; name="a"; filename="b\"c\\d"'), ("a", 'b"c\\d'))
         self.assertEqual(names(r'form-data; name="a"; filename="C:\new\b.txt"'), ("a", r"C:\new\b.txt"))
+
+    def test_last_backslash(self) -> None:
+        """A text that ends with a backslash, as browsers send it, is read if it is the last parameter."""
+        self.assertEqual(names('form-data; name="a\\"'), ("a\\", None))
+        self.assertEqual(names(r'form-data; name="a"; filename="b\\\"'), ("a", r"b\\" "\\"))
+        self.assertEqual(names('form-data; name="a\x13"; filename="%22\\"'), ("a\x13", '"\\'))
+        for each in (
+            r'name="a\"; filename="b"',
+            r'name="a\"; x=y',
+            r'name="a\" x',
+            r'name="a"; name="b\"',
+            r'filename="\"; name="\"',
+        ):
+            with self.assertRaises(Malformed, msg=each):
+                names(f"form-data; {each}")
+
+    def test_one_reading(self) -> None:
+        """No disposition is well-formed both if backslashes escape quotes and if not, unless both agree."""
+        both = 0
+        for pieces in itertools.product(('"', "\\", "a", '; b="'), repeat=8):
+            text = 'a="' + "".join(pieces)
+            found = [each[0].findall(text) for each in READINGS if each[1].fullmatch(text)]
+            if len(found) == 2:
+                both += 1
+                self.assertEqual(found[0], found[1], text)
+        self.assertGreater(both, 100)
 
     def test_tokens(self) -> None:
         """Parameters may be tokens, in any case and order; unknown ones are ignored."""

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from multipart import MultipartError, PushMultipartParser  # type: ignore[import-untyped]  # it ships no types
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.unit.rest.uploads.forms import BOUNDARY, MALFORMED, file, form, text
+from tests.unit.rest.multipart.forms import BOUNDARY, MALFORMED, file, form, text
 from unixsvc.errors import Malformed
-from unixsvc.rest.uploads.multipart import MultipartParser
-from unixsvc.rest.uploads.part_head import PartHead
+from unixsvc.rest.multipart.parser import MultipartParser
+from unixsvc.rest.multipart.part_head import PartHead
 
 _Part = tuple[str, str | None, bytes]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from unixsvc.errors import Malformed
-from unixsvc.rest.uploads.part_head import PartHead, parse_part_head
+from unixsvc.rest.multipart.part_head import PartHead, parse_part_head
 
 __all__ = ["MAX_PART_HEAD", "Event", "MultipartParser"]
 
@@ -31,7 +31,7 @@ _END: Final = "body: the form has no end"
 class MultipartParser:
     """Parses a form while it arrives.
 
-    :param boundary: as :func:`~unixsvc.rest.uploads.part_head.boundary_of` returns it.
+    :param boundary: as :func:`~unixsvc.rest.multipart.part_head.boundary_of` returns it.
     :param max_parts: the most parts.
     """
 

@@ -2,6 +2,12 @@
 
 A head that two programs could read differently is rejected: a parameter or a header that is there twice,
 line ends other than CRLF, folded lines, and content codings.
+
+A backslash in a quoted text is read as two kinds of clients write it. Browsers, curl since 7.81, and
+urllib3 2 do not escape it, so that a quote always ends a text; older ones, and httpx, escape it and a quote
+with it. Both kinds agree unless a backslash stands before a quote. Then at most one of the readings is
+well-formed; that of browsers is accepted only in the last parameter, because other parsers may take the
+parameters after it for a part of the text.
 """
 
 from __future__ import annotations
@@ -25,6 +31,8 @@ _LEGAL: Final = bytes(set(range(0x100)) - set(b"\0\r\n"))  # browsers do not esc
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME: Final = re.compile(_TOKEN)
 _PARAMETER: Final = re.compile(rf'[ \t]*;[ \t]*({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))')
+# As browsers write it: a text that ends with a backslash, and the end of the header.
+_LAST_PARAMETER: Final = re.compile(rf'[ \t]*;[ \t]*({_TOKEN})="([^"]*\\)"')
 _KIND: Final = re.compile(r"form-data(?=[ \t;]|$)", re.IGNORECASE)
 _MULTIPART: Final = re.compile(r"multipart/form-data(?=[ \t;]|$)", re.IGNORECASE)
 # Browsers escape quotes and line ends, and nothing else (HTML, "multipart/form-data encoding algorithm").
@@ -73,7 +81,7 @@ def parse_part_head(head: bytes) -> PartHead:
     headers = _parse_headers(head)
     disposition = headers.get("content-disposition", "")
     found = _KIND.match(disposition)
-    parameters = None if found is None else _parameters(disposition, found.end())
+    parameters = None if found is None else _parameters(disposition, found.end(), _LAST_PARAMETER)
     if parameters is None:
         raise Malformed("body: a part of the form is not valid")
     if "name" not in parameters:
@@ -109,8 +117,13 @@ def _parse_headers(head: bytes) -> dict[str, str]:
     return headers
 
 
-def _parameters(text: str, start: int) -> dict[str, str] | None:
-    """The parameters from a position on; None if they are not well-formed or one is there twice."""
+def _parameters(
+    text: str, start: int, last_parameter: re.Pattern[str] | None = None
+) -> dict[str, str] | None:
+    """The parameters from a position on; None if they are not well-formed or one is there twice.
+
+    :param last_parameter: another form that the last one may have.
+    """
     parameters: dict[str, str] = {}
     while (found := _PARAMETER.match(text, start)) is not None:
         name = found[1].lower()
@@ -118,7 +131,12 @@ def _parameters(text: str, start: int) -> dict[str, str] | None:
             return None
         parameters[name] = _BACKSLASHED.sub(r"\1", found[2]) if found[2] is not None else found[3]
         start = found.end()
-    return None if text[start:].strip(" \t;") else parameters
+    if not text[start:].strip(" \t;"):
+        return parameters
+    last = None if last_parameter is None else last_parameter.fullmatch(text, start)
+    if last is None or last[1].lower() in parameters:
+        return None
+    return {**parameters, last[1].lower(): last[2]}
 
 
 def _unescape(text: str) -> str:

@@ -1,0 +1,1 @@
+"""Forms of the type ``multipart/form-data`` (RFC 7578)."""
