@@ -41,6 +41,7 @@ class ParameterDescription(Struct, frozen=True):
     :ivar place: ``header``, ``cookie``, ``query`` or ``form``.
     :ivar type: of its values; None for a file.
     :ivar http_only: whether it exists over HTTP only.
+    :ivar alone: whether the action refuses, or keeps, everything else from the place.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ParameterDescription(Struct, frozen=True):
     description: str = ""
     examples: tuple[object, ...] = ()
     http_only: bool = False
+    alone: bool = False
 
 
 class WebSocketDescription(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from unixsvc.contract.names import unique_name
 from unixsvc.domain.json import Json, JsonObject
 
-__all__ = ["model_schemas"]
+__all__ = ["field_schemas", "model_schemas"]
 
 _Mode: TypeAlias = Literal["validation", "serialization"]
 
@@ -42,6 +42,30 @@ def model_schemas(
     references = {reference + name: reference + new for name, new in names.items()}
     renamed = {names[name]: _with_references(schema, references) for name, schema in components.items()}
     return {key: _with_references(schema, references) for key, schema in named.items()}, renamed
+
+
+def field_schemas(model: Any) -> dict[str, JsonObject]:
+    """Return the schemas of a model's fields by the names that clients write, without references.
+
+    Of a schema that contains itself, the inner one is left out.
+    """
+    schema: JsonObject = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    return {name: _resolved(each, definitions) for name, each in schema.get("properties", {}).items()}
+
+
+def _resolved(schema: Json, definitions: JsonObject) -> Json:
+    """Return a schema in which each reference is replaced by what it refers to."""
+    if isinstance(schema, list):
+        return [_resolved(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    others = {name: _resolved(each, definitions) for name, each in schema.items() if name != "$ref"}
+    if "$ref" not in schema:
+        return others
+    reference = str(schema["$ref"]).removeprefix("#/$defs/")
+    inside = {name: each for name, each in definitions.items() if name != reference}
+    return {**_resolved(definitions.get(reference, {}), inside), **others}
 
 
 def _with_references(schema: Json, references: Mapping[str, str]) -> Json:

@@ -16,6 +16,7 @@ from unixsvc.domain.websocket import WEBSOCKET
 from unixsvc.errors import ConfigError, RateLimited, ServiceError
 from unixsvc.routing.endpoint import Endpoint
 from unixsvc.routing.parameters.body.plan import describe_body
+from unixsvc.routing.parameters.interfaces import ALONE_REMEDY
 from unixsvc.routing.parameters.websocket import WEBSOCKET_REMEDY, WebSocketSource
 from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.route import Route
@@ -36,6 +37,11 @@ def require_body(method: str, signature: Signature, where: str) -> None:
     if method in _WITHOUT_BODY and signature.whole and as_struct(whole) is None and not is_model(whole):
         problem = f"{signature.whole!r} takes the body of a request, and {method} has none"
         raise ConfigError(where, problem, "use POST, or a parameter for each field")
+    if method in _WITHOUT_BODY and signature.data is not None:
+        for name, source in signature.sources.items():
+            if any(each.alone for each in source.descriptions):
+                problem = f"{name!r} takes all of the query, and so do the parameters without Query()"
+                raise ConfigError(where, problem, ALONE_REMEDY)
     if method in _WITHOUT_BODY and signature.body is not BodyKind.OBJECT:
         raise ConfigError(where, f"the action takes a body, and {method} has none", "use POST")
 
@@ -74,7 +80,7 @@ def describe_route(
         result=result.value,
         response=endpoint.maker.contract,
         security=endpoint.security,
-        parameters=[each for source in signature.sources.values() if (each := source.description)],
+        parameters=[each for source in signature.sources.values() for each in source.descriptions],
         websocket=_require_websocket(route, signature, where),
         body=describe_body(signature.body, signature.default),
     )

@@ -62,7 +62,7 @@ class Signature(Struct, frozen=True):
     @property
     def apart(self) -> bool:
         """Whether a form and the query are two things to the action."""
-        places = [each.description.place for each in self.sources.values() if each.description]
+        places = [each.place for source in self.sources.values() for each in source.descriptions]
         return self.body in _FORMS or "query" in places
 
 

@@ -62,6 +62,24 @@ def size(data: bytes) -> int:
     return len(data)
 
 
+class Paging(Struct):
+    """Fields of a query."""
+
+    page: int = 1
+    tags: list[str] = []
+
+
+class Tracing(Struct):
+    """Header fields."""
+
+    x_trace: Annotated[str, Meta(description="The trace.")]
+
+
+def listed(paging: Annotated[Paging, Query()], tracing: Annotated[Tracing, Header()]) -> list[Any]:
+    """Take models."""
+    return [paging.page, paging.tags, tracing.x_trace]
+
+
 def login(form: Annotated[Item, Form()]) -> str:
     """Take a form."""
     return form.name
@@ -69,7 +87,7 @@ def login(form: Annotated[Item, Form()]) -> str:
 
 ROUTES = [
     POST("/all/{id:int}", everything), POST("/total", total), POST("/maybe", maybe), POST("/size", size),
-    POST("/login", login),
+    POST("/login", login), GET("/list", listed),
 ]  # fmt: skip
 
 
@@ -126,6 +144,11 @@ class ParameterTests(SynchronousTestCase):
         self.assertEqual(outcome(self.client.post_maybe()), 7)
         self.assertEqual(outcome(self.client.post_maybe(UNSET)), 7)
         self.assertEqual(outcome(self.client.post_login(self.module.Item(name="Ada"))), "Ada")
+
+    def test_models(self) -> None:
+        """Each field of a model is a keyword argument."""
+        self.assertEqual(outcome(self.client.get_list(x_trace="a", page=2, tags=["b"])), [2, ["b"], "a"])
+        self.assertIn(":param x_trace: The trace.", self.text)
 
     def test_documented(self) -> None:
         """Descriptions are in the docstring."""

@@ -27,6 +27,7 @@ __all__ = [
     "is_validating_dataclass",
     "model_encoder",
     "model_errors",
+    "model_extra",
     "model_fields",
 ]
 
@@ -139,6 +140,11 @@ def model_fields(type_form: Any) -> tuple[Field, ...]:
         alias = info.validation_alias if isinstance(info.validation_alias, str) else info.alias
         found.append(Field(name, alias or name, info.annotation, info.is_required()))
     return tuple(found)
+
+
+def model_extra(type_form: Any) -> str:
+    """Return what a model does with unknown fields: ``ignore``, ``forbid`` or ``allow``."""
+    return type_form.model_config.get("extra") or "ignore"
 
 
 def _of_class(type_form: Any, value: Json) -> Json:

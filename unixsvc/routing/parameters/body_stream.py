@@ -24,7 +24,7 @@ class _BodyStreamSource:
     body: BodyKind | None = BodyKind.STREAM
 
     def __init__(self, name: str) -> None:
-        self.description = ParameterDescription(name, "body", None, http_only=True)
+        self.descriptions = (ParameterDescription(name, "body", None, http_only=True),)
 
     def read(self, request: Request, errors: list[FieldError]) -> object:
         """Return the iterator; see :class:`~unixsvc.routing.parameters.interfaces.ParameterSource`."""

@@ -36,7 +36,7 @@ class _ClientInfoSource:
     """Makes the client of each request."""
 
     body: BodyKind | None = None
-    description: ParameterDescription | None = None
+    descriptions: tuple[ParameterDescription, ...] = ()
 
     def read(self, request: Request, errors: list[FieldError]) -> object:
         """Return the client."""

@@ -10,7 +10,9 @@ from unixsvc.domain.message import Request
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.type_forms import TypeForm
 from unixsvc.errors import ConfigError
+from unixsvc.routing.parameters.interfaces import ParameterSource
 from unixsvc.routing.parameters.marker import Marker, find_marker
+from unixsvc.routing.parameters.text_source import text_source
 from unixsvc.routing.parameters.texts import TextSource
 
 __all__ = ["Cookie", "CookieKind"]
@@ -22,6 +24,8 @@ class Cookie(Marker):
     """The parameter is a cookie: ``session: Annotated[str | None, Cookie()]``.
 
     Over a socket the entry ``cookie`` of ``meta`` has the cookies, as the header field does: ``a=1; b=2``.
+
+    A struct, a dataclass or a model is several cookies, each a field of it.
 
     :param alias: the name of the cookie; by default that of the parameter.
     :param description: for the contract.
@@ -41,11 +45,20 @@ class _CookieSource(TextSource):
     place = "cookie"
     lists = False
 
-    def __init__(self, name: str, marker: Cookie, hint: TypeForm, default: object, where: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        marker: Marker,
+        hint: TypeForm,
+        default: object,
+        where: str,
+        *,
+        schema: TypeForm | None = None,
+    ) -> None:
         name = marker.alias or name
         if not _TOKEN.fullmatch(name):
             raise ConfigError(where, f"{name!r} is not the name of a cookie")
-        super().__init__(name, marker, hint, default, where)
+        super().__init__(name, marker, hint, default, where, schema=schema)
         self._find = re.compile(rb"(?:\A|;)[ \t]*" + re.escape(name.encode()) + rb"=([^;]*)").search
 
     def texts(self, request: Request, errors: list[FieldError]) -> Sequence[str] | None:
@@ -71,7 +84,7 @@ class _CookieSource(TextSource):
 class CookieKind:
     """Recognizes ``Cookie()``."""
 
-    def source(self, name: str, hint: TypeForm, default: object, where: str) -> _CookieSource | None:
+    def source(self, name: str, hint: TypeForm, default: object, where: str) -> ParameterSource | None:
         """Return the source of a parameter; None if it is no cookie."""
         marker = find_marker(Cookie, hint, name, where)
-        return None if marker is None else _CookieSource(name, marker, hint, default, where)
+        return None if marker is None else text_source(_CookieSource, name, marker, hint, default, where)

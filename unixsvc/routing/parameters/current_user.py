@@ -28,9 +28,9 @@ class UserParameter:
         self.classes = named_types(user_type)
 
     @property
-    def description(self) -> ParameterDescription | None:
+    def descriptions(self) -> tuple[ParameterDescription, ...]:
         """The user is no part of the API; the contract has it under ``security``."""
-        return None
+        return ()
 
     @property
     def body(self) -> BodyKind | None:

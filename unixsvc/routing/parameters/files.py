@@ -44,13 +44,16 @@ class _FileSource:
         metas = [each for each in _metadata(hint) if isinstance(each, Meta)]
         self._least = max((each.min_length or 0 for each in metas), default=0)
         self.most: Final = min((each.max_length or sys.maxsize for each in metas), default=sys.maxsize)
-        self.description = ParameterDescription(
-            name,
-            "form",
-            self._schema_type(),
-            required=default is REQUIRED,
-            description=next((each.description for each in metas if each.description), ""),
-            http_only=True,
+        description = next((each.description for each in metas if each.description), "")
+        self.descriptions = (
+            ParameterDescription(
+                name,
+                "form",
+                self._schema_type(),
+                required=default is REQUIRED,
+                description=description,
+                http_only=True,
+            ),
         )
 
     def read(self, request: Request, errors: list[FieldError]) -> object:

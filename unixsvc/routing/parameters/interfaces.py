@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from unixsvc.contract.describe import ParameterDescription
@@ -11,18 +12,21 @@ from unixsvc.domain.message import Request
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.type_forms import TypeForm
 
-__all__ = ["REQUIRED", "ParameterDescription", "ParameterKind", "ParameterSource"]
+__all__ = ["ALONE_REMEDY", "REQUIRED", "ParameterDescription", "ParameterKind", "ParameterSource"]
 
 REQUIRED: Final = inspect.Parameter.empty
 """The default of a parameter without one."""
+
+ALONE_REMEDY: Final = "put all fields into one type, or let the type ignore unknown fields"
+"""The remedy where a model leaves nothing of its place for another parameter."""
 
 
 class ParameterSource(Protocol):
     """Reads the value of one parameter."""
 
     @property
-    def description(self) -> ParameterDescription | None:
-        """For the contract; None if the parameter is no part of the API."""
+    def descriptions(self) -> Sequence[ParameterDescription]:
+        """For the contract; several of a model, none if the parameter is no part of the API."""
 
     @property
     def body(self) -> BodyKind | None:

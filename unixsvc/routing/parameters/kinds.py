@@ -13,7 +13,7 @@ from unixsvc.routing.parameters.cookie import CookieKind
 from unixsvc.routing.parameters.current_user import UserKind
 from unixsvc.routing.parameters.files import FileKind
 from unixsvc.routing.parameters.header import HeaderKind
-from unixsvc.routing.parameters.interfaces import ParameterKind, ParameterSource
+from unixsvc.routing.parameters.interfaces import ALONE_REMEDY, ParameterKind, ParameterSource
 from unixsvc.routing.parameters.last_event_id import LastEventIdKind
 from unixsvc.routing.parameters.query import QueryKind
 from unixsvc.routing.parameters.websocket import WebSocketKind
@@ -57,9 +57,13 @@ def find_sources(
 def _require_different(sources: Mapping[str, ParameterSource], where: str) -> None:
     """Require that no two parameters have the same place."""
     known: dict[tuple[str, str], str] = {}
-    for name, source in sources.items():
-        if source.description is not None:
-            place = (source.description.place, source.description.name)
-            if known.setdefault(place, name) != name:
-                problem = f"the parameters {known[place]!r} and {name!r} are the same {place[0]} {place[1]!r}"
-                raise ConfigError(where, problem, "remove one of them")
+    found = [(name, each) for name, source in sources.items() for each in source.descriptions]
+    for name, each in found:
+        place = (each.place, each.name)
+        if known.setdefault(place, name) != name:
+            problem = f"the parameters {known[place]!r} and {name!r} are the same {place[0]} {place[1]!r}"
+            raise ConfigError(where, problem, "remove one of them")
+        others = [other for other, its in found if other != name and its.place == each.place]
+        if each.alone and others:
+            problem = f"{name!r} takes all of the {each.place}, which leaves nothing for {others[0]!r}"
+            raise ConfigError(where, problem, ALONE_REMEDY)

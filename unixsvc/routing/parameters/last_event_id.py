@@ -32,10 +32,10 @@ class _Source(Struct, frozen=True):
     """Reads the id."""
 
     @property
-    def description(self) -> ParameterDescription:
+    def descriptions(self) -> tuple[ParameterDescription]:
         """For the contract."""
         text = "The id of the last event that was received: the stream continues after it."
-        return ParameterDescription(LAST_EVENT_ID, "header", str, False, text)
+        return (ParameterDescription(LAST_EVENT_ID, "header", str, False, text),)
 
     @property
     def body(self) -> BodyKind | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, get_origin
 
 import msgspec
@@ -14,6 +14,7 @@ from unixsvc.domain.body_spec import BodyKind
 from unixsvc.domain.message import Request
 from unixsvc.domain.validation.field_errors import MAX_FIELD_ERRORS, FieldError
 from unixsvc.domain.validation.formats import QUERY
+from unixsvc.domain.validation.pydantic_models import is_model
 from unixsvc.domain.validation.type_forms import (
     TypeForm,
     as_struct,
@@ -49,6 +50,7 @@ class TextSource:
     :param default: ``REQUIRED`` if there is none. None may be left out where the type allows it: no text
         stands for it.
     :param where: the route, for error messages.
+    :param schema: the type for the contract; None for that of the annotation, which must have a schema then.
     :raises ConfigError: for a type that no text can have.
     """
 
@@ -56,8 +58,19 @@ class TextSource:
     place = ""
     lists = True
     empty_is_absent = False
+    bounded = False
+    """Whether requests have nothing in the place but what the application knows."""
 
-    def __init__(self, name: str, marker: Marker, hint: TypeForm, default: object, where: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        marker: Marker,
+        hint: TypeForm,
+        default: object,
+        where: str,
+        *,
+        schema: TypeForm | None = None,
+    ) -> None:
         self._name = name
         self._field = f"{self.place}.{name}"
         self._type = hint = without_marker(hint)
@@ -67,35 +80,51 @@ class TextSource:
             default = None
         self._default = default
         try:
-            require_json_types([hint])
+            if schema is None:
+                require_json_types([hint])
             optional = self.empty_is_absent and default is not REQUIRED
             self._never_empty = optional and not can_be(item_type(hint), "")
             self._needs_look = checker_for(hint) is not None or holds_numbers(hint, QUERY)
         except TypeError as error:
             raise ConfigError(where, f"{self._field} cannot be converted from text: {error}") from None
-        self.description = ParameterDescription(
-            name,
-            self.place,
-            hint if default in (REQUIRED, None) else _with_default(hint, default),
-            required=default is REQUIRED,
-            description=marker.description,
-            examples=marker.examples,
+        if schema is None:
+            schema = hint if default in (REQUIRED, None) else _with_default(hint, default)
+        self.descriptions = (
+            ParameterDescription(
+                name,
+                self.place,
+                schema,
+                required=default is REQUIRED,
+                description=marker.description,
+                examples=marker.examples,
+            ),
         )
 
     def texts(self, request: Request, errors: list[FieldError]) -> Sequence[str] | None:
         """Return the texts of the parameter in a request; None after an error."""
         raise NotImplementedError
 
+    @classmethod
+    def all_texts(cls, request: Request) -> Mapping[str, Sequence[str]]:
+        """Return all texts of a place that is bounded, by name."""
+        raise NotImplementedError
+
+    def chosen(self, texts: Sequence[str]) -> object:
+        """Return the texts or the text that count; None if the parameter is absent."""
+        if self._never_empty:
+            texts = [each for each in texts if each]
+        if not texts:
+            return None
+        return texts if self._is_list else texts[-1]
+
     def read(self, request: Request, errors: list[FieldError]) -> object:
         """Return the value; see :class:`~unixsvc.routing.parameters.interfaces.ParameterSource`."""
         texts = self.texts(request, errors)
         if texts is None:
             return None
-        if self._never_empty:
-            texts = [each for each in texts if each]
-        if not texts:
+        value = self.chosen(texts)
+        if value is None:
             return self._absent(errors)
-        value: object = texts if self._is_list else texts[-1]
         try:
             result: object = QUERY.convert(value, self._type)
         except msgspec.ValidationError:
@@ -159,6 +188,7 @@ def _is_object(type_form: TypeForm) -> bool:
         fields_of(each) is not None
         or values_of(each) is not None
         or as_struct(each) is not None
+        or is_model(each)
         or (get_origin(each) or bare(each)) in _DICTS
         for each in members_of(type_form)
     )

@@ -29,7 +29,7 @@ class WebSocketSource:
     :ivar sends: the type of the messages to the client.
     """
 
-    description: ParameterDescription | None = None
+    descriptions: tuple[ParameterDescription, ...] = ()
     body: BodyKind | None = None
 
     def __init__(self, receives: TypeForm, sends: TypeForm, codec: MessageCodec) -> None:
