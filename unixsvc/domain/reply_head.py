@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from unixsvc.domain.open_file import OpenFile
 
-__all__ = ["BodyForm", "HeaderFields", "ReplyHead", "WrongHeader", "check_header", "check_media_type"]
+__all__ = [
+    "MAX_HEARTBEAT",
+    "MIN_HEARTBEAT",
+    "BodyForm",
+    "HeaderFields",
+    "ReplyHead",
+    "WrongHeader",
+    "check_header",
+    "check_media_type",
+]
 
 HeaderFields = tuple[tuple[str, str], ...]
 """Names and values of header fields, in the order in which they are sent."""
@@ -17,6 +26,10 @@ HeaderFields = tuple[tuple[str, str], ...]
 BodyForm = Literal["json", "text", "base64", "events"]
 """How JSON represents a body: as itself, as a string, as base64 in a string; ``events`` are
 :class:`~unixsvc.Event` objects. In this process, ``text`` and ``base64`` are bytes as they are."""
+
+MIN_HEARTBEAT: Final = 1.0
+MAX_HEARTBEAT: Final = 3600.0
+"""The limits of a heartbeat, in seconds: one for each of many silent clients costs time."""
 
 # RFC 9110, section 5.6.2 and 5.5.
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
@@ -55,6 +68,7 @@ class ReplyHead(Struct, frozen=True):
     :ivar media_type: of the body; empty for JSON.
     :ivar form: how JSON represents the body, or each item of a stream.
     :ivar file: what is sent instead of a body; None for nearly all replies.
+    :ivar heartbeat: of server-sent events, in seconds; 0 for the usual one.
     :raises WrongHeader: for a field that :func:`check_header` refuses, wherever it comes from.
     """
 
@@ -63,6 +77,7 @@ class ReplyHead(Struct, frozen=True):
     media_type: str = ""
     form: BodyForm = "json"
     file: OpenFile | None = None
+    heartbeat: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in self.headers:

@@ -20,7 +20,8 @@ __all__ = ["ResponseStream"]
 
 # A client that waits longer than this for the first item gets the head of the response; in seconds.
 _HEAD_AFTER: Final = 1.0
-# Proxies and browsers close connections that are silent for 30 or 60 seconds; in seconds.
+# Proxies and browsers close connections that are silent for 30 or 60 seconds. A route may have another one.
+# In seconds.
 _KEEP_ALIVE_INTERVAL: Final = 15.0
 
 
@@ -45,6 +46,7 @@ class ResponseStream:
         self._writer = responder.writer
         self._stream = stream
         self._format = format_for(responder.context, stream.head)
+        self._heartbeat = (stream.head.heartbeat if stream.head else 0.0) or _KEEP_ALIVE_INTERVAL
         self._reactor = reactor
         self._finished = finished
         self._started = False
@@ -94,7 +96,7 @@ class ResponseStream:
         self._stop_timer()
         if self._format.keep_alive:
             self._silent = True
-            self._timer = self._reactor.callLater(_KEEP_ALIVE_INTERVAL, self._keep_alive)
+            self._timer = self._reactor.callLater(self._heartbeat, self._keep_alive)
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

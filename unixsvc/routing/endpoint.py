@@ -82,7 +82,13 @@ class EndpointFactory:
         """
         awaited = route.blocking or inspect.iscoroutinefunction(action)
         result = signature.result
-        maker = reply_maker(result, route.media_types, where, allow_nan_as_null=route.allow_nan_as_null)
+        maker = reply_maker(
+            result,
+            route.media_types,
+            where,
+            allow_nan_as_null=route.allow_nan_as_null,
+            heartbeat=route.heartbeat,
+        )
         if signature.container and result.stream:
             if result.wrapped:
                 remedy = "take a svcs.Container in an async generator, without Response"

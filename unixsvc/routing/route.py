@@ -50,6 +50,8 @@ class Route(Struct, frozen=True):
     :ivar media_types: those of the response, if it is no JSON: of ``bytes``, or of a ``str`` that is sent as
         it is. The first one is used where the result names none.
     :ivar rate_limit: one or several limits of requests; :class:`Group` has one for all of its routes.
+    :ivar heartbeat: of a stream that is sent as server-sent events: after so many seconds without an event a
+        comment is sent; 0 for 15 seconds.
     :ivar max_body: the most bytes of a body, instead of ``max_message_bytes``; None for that.
     """
 
@@ -72,6 +74,7 @@ class Route(Struct, frozen=True):
     sunset: date | None = None
     media_types: tuple[str, ...] = ()
     rate_limit: Sequence[RateLimit] = ()
+    heartbeat: float = 0.0
 
 
 class Group(Struct, frozen=True):
@@ -150,11 +153,12 @@ class _Method(Struct, frozen=True):
         sunset: date | None = None,
         media_types: Sequence[str] = (),
         rate_limit: RateLimit | Sequence[RateLimit] = (),
+        heartbeat: float = 0.0,
     ) -> Route:
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,
-            requires, sunset, tuple(media_types), as_limits(rate_limit),
+            requires, sunset, tuple(media_types), as_limits(rate_limit), heartbeat,
         )  # fmt: skip
 
 

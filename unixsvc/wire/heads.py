@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from unixsvc.domain.message import Reply
-from unixsvc.domain.reply_head import BodyForm, ReplyHead, WrongHeader
+from unixsvc.domain.reply_head import MAX_HEARTBEAT, MIN_HEARTBEAT, BodyForm, ReplyHead, WrongHeader
 from unixsvc.errors import BadGateway
 
 __all__ = ["WireHead", "decode_body", "encode_body", "encode_head", "from_wire", "reply_from_wire"]
@@ -27,11 +27,12 @@ class WireHead(Struct, frozen=True, omit_defaults=True):
     headers: tuple[tuple[str, str], ...] = ()
     media_type: str = ""
     form: BodyForm = "json"
+    heartbeat: float | None = None  # omitted only if it is None
 
 
 def encode_head(head: ReplyHead) -> bytes:
     """Encode the head of a reply."""
-    return _encode(WireHead(head.status, head.headers, head.media_type, head.form))
+    return _encode(WireHead(head.status, head.headers, head.media_type, head.form, head.heartbeat or None))
 
 
 def from_wire(head: WireHead) -> ReplyHead:
@@ -41,8 +42,12 @@ def from_wire(head: WireHead) -> ReplyHead:
     """
     if head.status and not 200 <= head.status <= 399:
         raise BadGateway("the reply has a head with a status that is not 200 to 399")
+    if head.heartbeat is not None and not MIN_HEARTBEAT <= head.heartbeat <= MAX_HEARTBEAT:
+        raise BadGateway("the reply has a head with a heartbeat that is not 1 to 3600 seconds")
     try:
-        return ReplyHead(head.status, head.headers, head.media_type, head.form)
+        return ReplyHead(
+            head.status, head.headers, head.media_type, head.form, heartbeat=head.heartbeat or 0.0
+        )
     except WrongHeader as error:
         raise BadGateway(f"the reply has a wrong head: {error}") from None
 

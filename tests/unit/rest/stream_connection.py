@@ -95,6 +95,7 @@ ITEMS = Group(
         GET("/fail", Items.fail, public=True),
         GET("/crash", Items.crash, public=True),
         GET("/late", Items.late, public=True),
+        GET("/soon", Items.late, public=True, heartbeat=5),
         GET("/endless", Items.endless, public=True),
     ],
 )

@@ -199,6 +199,17 @@ class SilenceTests(StreamTestCase):
         self.clock.advance(1)
         self.assertEqual(self.client.received(), b"")
 
+    def test_heartbeat_of_route(self) -> None:
+        """A route can have another heartbeat."""
+        self.client.request("GET", "/soon", EVENTS)
+        self.items.go()
+        self.client.received()
+        for _ in range(2):
+            self.clock.advance(4.9)
+            self.assertEqual(self.client.received(), b"")
+            self.clock.advance(0.1)
+            self.assertEqual(body_of(self.client.received()), b":\n\n")
+
     def test_no_keep_alive_if_full(self) -> None:
         """A client that does not read gets no comments."""
         self.client.request("GET", "/late", EVENTS)

@@ -68,6 +68,11 @@ async def numbers_later() -> AsyncIterator[int]:
     yield 0
 
 
+async def parts() -> AsyncIterator[bytes]:
+    """Answer in parts."""
+    yield b""
+
+
 async def unsaid() -> int:  # type: ignore[misc]  # what is tested
     """Answer many times."""
     yield 0
@@ -117,6 +122,19 @@ class WrongRouteTests(SynchronousTestCase):
     def test_streams_that_block(self) -> None:
         """A stream cannot be blocking."""
         self.assert_refused(GET("/x", numbers_later, blocking=True), "GET /x", "blocking")
+
+    def test_heartbeat(self) -> None:
+        """A heartbeat is 1 to 3600 seconds, of a stream that can be server-sent events."""
+        for each in (0.5, 3601, -5, float("nan")):
+            self.assert_refused(GET("/x", numbers_later, heartbeat=each), "GET /x", "use 1 to 3600")
+        for other in (action, parts):
+            self.assert_refused(GET("/x", other, heartbeat=5), "GET /x", "no stream of events")
+        [route] = [
+            each
+            for each in Serving(GET("/x", numbers_later, heartbeat=5)).router.contract().routes
+            if each.path == "/x"
+        ]
+        self.assertIsNone(route.response)
 
     def test_streams_of_what(self) -> None:
         """A stream must have an item type, and the action must yield the items itself."""

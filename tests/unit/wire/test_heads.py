@@ -10,7 +10,7 @@ from unixsvc.client.events import ErrorReceived, ItemReceived, ResponseReceived
 from unixsvc.domain.message import Reply
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.errors import BadGateway
-from unixsvc.wire.heads import WireHead, decode_body, encode_body, from_wire, reply_from_wire
+from unixsvc.wire.heads import WireHead, decode_body, encode_body, encode_head, from_wire, reply_from_wire
 from unixsvc.wire.messages import encode_items, encode_reply
 
 HEAD = ReplyHead(202, (("X-A", "b"), ("X-A", "é")), "text/csv", "base64")
@@ -86,6 +86,14 @@ class HeadTests(SynchronousTestCase):
             self.assertRaises(BadGateway, decode_body, Raw(data), ReplyHead(form="base64"))
         self.assertRaises(BadGateway, reply_from_wire, Raw(b"7"), None, ReplyHead(form="text"))
 
+    def test_heartbeat(self) -> None:
+        """The heartbeat of a route reaches the gateway that has mounted its service."""
+        self.assertEqual(encode_head(ReplyHead()), b"{}")
+        sent = encode_head(ReplyHead(form="events", heartbeat=5.0))
+        self.assertEqual(sent, b'{"form":"events","heartbeat":5.0}')
+        received = from_wire(msgspec.json.decode(sent, type=WireHead))
+        self.assertEqual(received, ReplyHead(form="events", heartbeat=5.0))
+
     def test_wrong_heads(self) -> None:
         """A head that HTTP cannot send is 502: another service cannot inject a header."""
         for head in (
@@ -97,6 +105,9 @@ class HeadTests(SynchronousTestCase):
             WireHead(status=101),
             WireHead(status=404),
             WireHead(status=1000),
+            WireHead(heartbeat=0.001),
+            WireHead(heartbeat=-1.0),
+            WireHead(heartbeat=3601.0),
         ):
             self.assertRaises(BadGateway, from_wire, head)
         self.assertRaises(BadGateway, self.receive, b'{"id":1,"code":200,"head":{"form":"x"},"data":7}\n')

@@ -13,7 +13,14 @@ from msgspec.structs import replace
 from unixsvc.contract.model import ResponseContract
 from unixsvc.domain.action_runner import ActionRunner
 from unixsvc.domain.message import Created, Reply
-from unixsvc.domain.reply_head import BodyForm, ReplyHead, WrongHeader, check_media_type
+from unixsvc.domain.reply_head import (
+    MAX_HEARTBEAT,
+    MIN_HEARTBEAT,
+    BodyForm,
+    ReplyHead,
+    WrongHeader,
+    check_media_type,
+)
 from unixsvc.domain.results.response import Redirect, Response, header_fields
 from unixsvc.domain.validation.type_forms import TypeForm, bare, members_of
 from unixsvc.errors import ConfigError
@@ -112,8 +119,10 @@ class ReplyMaker(Struct, frozen=True):
     @property
     def contract(self) -> ResponseContract | None:
         """For the contract; None for 200 and JSON."""
-        result, head = self.result, self.head
-        if not (result.wrapped or result.file or result.status or result.headers or head is not None):
+        result = self.result
+        head = None if self.head is None else replace(self.head, heartbeat=0.0)
+        special = result.wrapped or result.file or result.status or result.headers
+        if not (special or head not in (None, ReplyHead())):
             return None
         media_types = list(self.media_types)
         if not media_types and head is not None and head.form in ("text", "base64"):
@@ -135,7 +144,7 @@ class ReplyMaker(Struct, frozen=True):
         if declared and status != declared:
             raise ValueError(f"the response has the status {status}, and the annotation {declared}")
         media_type = self._media_type(response.media_type, head) if response.media_type else head.media_type
-        return ReplyHead(status, header_fields(response), media_type, head.form)
+        return ReplyHead(status, header_fields(response), media_type, head.form, heartbeat=head.heartbeat)
 
     def _media_type(self, media_type: str, head: ReplyHead) -> str:
         declared = {each.partition(";")[0] for each in self.media_types}
@@ -156,13 +165,19 @@ class ReplyMaker(Struct, frozen=True):
 
 
 def reply_maker(
-    result: ResultType, media_types: Sequence[str], where: str, *, allow_nan_as_null: bool
+    result: ResultType,
+    media_types: Sequence[str],
+    where: str,
+    *,
+    allow_nan_as_null: bool,
+    heartbeat: float = 0.0,
 ) -> ReplyMaker:
     """Prepare the replies of a route.
 
     :param media_types: those that the route declares; the first is used if the result names none.
     :param where: the route, for error messages.
-    :raises ConfigError: if the results cannot have these media types.
+    :param heartbeat: of server-sent events, in seconds; 0 for the usual one.
+    :raises ConfigError: if the results cannot have these media types, or no heartbeat.
     """
     for each in media_types:
         try:
@@ -176,13 +191,25 @@ def reply_maker(
     default = _BYTES if form == "base64" and not result.file else ""
     media_type = media_types[0] if media_types else default
     status = 0 if result.redirects == "always" else result.status
-    head = ReplyHead(status, (), _with_charset(media_type, form), form)
+    if heartbeat:
+        _require_heartbeat(heartbeat, result, form, where)
+    head = ReplyHead(status, (), _with_charset(media_type, form), form, heartbeat=heartbeat)
     return ReplyMaker(result, encode, tuple(media_types), None if head == ReplyHead() else head)
 
 
 def closing(items: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
     """Return a context manager that closes an iterable, if it has ``aclose``."""
     return aclosing(items) if hasattr(items, "aclose") else nullcontext(items)
+
+
+def _require_heartbeat(heartbeat: float, result: ResultType, form: BodyForm, where: str) -> None:
+    """Require that a route can have a heartbeat, and at this interval."""
+    if not result.stream or form not in ("json", "events"):
+        raise ConfigError(
+            where, "the result is no stream of events, and has a heartbeat", "remove the heartbeat"
+        )
+    if not MIN_HEARTBEAT <= heartbeat <= MAX_HEARTBEAT:
+        raise ConfigError(where, f"the heartbeat is {heartbeat} s", "use 1 to 3600")
 
 
 def _form_of(result: ResultType, media_types: Sequence[str], where: str) -> BodyForm:
