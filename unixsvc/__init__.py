@@ -132,8 +132,7 @@ _MODULES: Final = {
     "unixsvc.routing.parameters.header": ("Header",),
     "unixsvc.routing.parameters.query": ("Query",),
     "unixsvc.routing.route": (
-        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Group", "Route"
-        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "Group", "Route"
+        "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Group", "Route",
     ),
     "unixsvc.routing.websocket.socket": ("WebSocket",),
     "unixsvc.domain.websocket": ("WebSocketClosed",),

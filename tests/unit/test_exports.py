@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import import_module
 from pkgutil import walk_packages
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import unixsvc
+from unixsvc import errors
 
 PUBLIC = {
     "ApiKey", "App", "BadGateway", "Basic", "Bearer", "Body", "Call", "Cancelled", "Check", "Client",
@@ -45,6 +47,15 @@ class ExportTests(SynchronousTestCase):
             self.assertIs(getattr(home, name), value)
             self.assertIn(name, home.__all__)
             self.assertIn(name, dir(unixsvc))
+
+    def test_modules_of_public_names(self) -> None:
+        """Each public name has one module in the table, which exports it; those of the errors have no row."""
+        rows = [(module, name) for module, names in unixsvc._MODULES.items() for name in names]
+        for module, name in rows:
+            self.assertIn(name, import_module(module).__all__, module)
+        names = Counter(name for _, name in rows)
+        names.update(name for name in unixsvc.__all__ if name in errors.__all__)
+        self.assertEqual(names, Counter(unixsvc.__all__))
 
     def test_unknown_name(self) -> None:
         """An unknown name raises AttributeError."""
