@@ -170,3 +170,36 @@ class SeveralTests(HttpTestCase):
         self.assertDone("health", "http-public", "http-internal")
         self.assertIn("http-internal: fine", self.command("check").out)
         self.assertEqual(len(self.worker_pids("http-public")), 2)
+
+
+class StopTests(HttpTestCase):
+    """A gateway that mounts a service, and a stop."""
+
+    config = (
+        f'[services.codes]\napp = "codes:app"\n{_PATIENT}'
+        f'[http]\nlisten = ["tcp:0:interface=127.0.0.1"]\nmounts = {{ "/c" = "codes:/" }}\n{_PATIENT}'
+    )
+
+    def test_mounted_service_stops_last(self) -> None:
+        """A request that the gateway gets before a stop reaches the service, also if its end comes later."""
+        running = self.serve()
+        head = f"GET /c/item/7 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token()}\r\n"
+        with socket.create_connection(("127.0.0.1", self.port), _TIMEOUT) as client:
+            client.sendall(head.encode())
+            # A request after it is served by the same worker: by then it has the first part.
+            self.assertEqual(self.fetch("GET", "/-/health").code, 200)
+            running.signal(signal.SIGTERM)
+            self.eventually(self.is_refused)
+            client.sendall(b"\r\n")
+            with client.makefile("rb") as file:
+                response = file.read().decode()
+        self.assertTrue(response.startswith("HTTP/1.1 200 "), response)
+        self.assertEqual((running.wait(), running.left()), (0, []))
+
+    def is_refused(self) -> bool:
+        """Whether no new client can connect to the gateway."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), _TIMEOUT).close()
+        except ConnectionError:
+            return True
+        return False

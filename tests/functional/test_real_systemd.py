@@ -56,7 +56,7 @@ class ServiceTests(MachineTestCase):
             "systemctl", "start", *(each.rpartition("/")[2] for each in _SOCKET_UNITS), "unixsvc.service"
         )
         token = self.machine.path("/var/lib/unixsvc/.auth_token").read_text().strip()
-        load = HttpLoad(str(self.machine.path("/run/unixsvc/web.sock")), "/codes/item/3", token)
+        load = HttpLoad(str(self.machine.path("/run/unixsvc/web.sock")), "/codes/item/3", token, clients=8)
         self.addCleanup(load.stop)
         load.further(20)
         for _ in range(2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -64,7 +64,38 @@ def make_gateways(file: ConfigFile, source: str, folder: str, listen: tuple[str,
         static = {prefix: _with_absolute(each, folder) for prefix, each in http.static.items()}
         found.services[service], found.http[service] = table.service(), replace(http, static=static)
     _check_addresses(found.http, source, folder)
+    for service in found.services:
+        _depend_on_mounts(service, found, file.services)
     return found
+
+
+def _depend_on_mounts(gateway: str, found: Gateways, services: Mapping[str, ServiceSettings]) -> None:
+    """Make a gateway depend on the services that it mounts.
+
+    They stop after it, so that requests that it has accepted by then still reach them. A service that depends
+    on the gateway is left out: what the file says comes first.
+    """
+    http, settings = found.http[gateway], found.services[gateway]
+    if http.socket_dir:
+        return  # another orchestrator runs them
+    before = {name: each.depends_on for name, each in {**services, **found.services}.items()}
+    mounted = [target.partition(":")[0] for target in http.mounts.values()]
+    names = [*settings.depends_on, *(each for each in mounted if not _leads_to(each, gateway, before))]
+    found.services[gateway] = replace(settings, depends_on=tuple(dict.fromkeys(names)))
+
+
+def _leads_to(start: str, goal: str, dependencies: Mapping[str, Collection[str]]) -> bool:
+    """Whether a service depends on another one, also through others."""
+    seen: set[str] = set()
+    left = [start]
+    while left:
+        name = left.pop()
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            left += dependencies.get(name, ())
+    return False
 
 
 def _http(table: HttpTable, folder: str, listen: tuple[str, ...] | str | None) -> Http:

@@ -120,7 +120,8 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     :ivar workers: number of processes; ``auto`` is one for each CPU that the orchestrator may use.
     :ivar threads: number of blocking actions that run at the same time in each worker.
-    :ivar depends_on: services that must be ready before this one starts and that stop after it.
+    :ivar depends_on: services that must be ready before this one starts and that stop after it; of a gateway,
+        those that it mounts too, as it is loaded.
     :ivar essential: whether the orchestrator exits with code 4 when this service has failed.
     :ivar boot_timeout: a worker that is not ready after this time is killed, in seconds.
     :ivar drain_timeout: maximum time for a draining worker to send its pending replies, in seconds.

@@ -115,6 +115,36 @@ class GatewayTests(ConfigTestCase):
         self.assertIn("there is no service 'http-internal'", self.refusal(PUBLIC + token))
         self.read(PUBLIC + 'depends_on = ["http-internal"]\n' + INTERNAL)
 
+    def test_depends_on_mounts(self) -> None:
+        """A gateway depends on the services that it mounts, each once, after those that it names."""
+        more = '[services.user]\napp = "user:app"\n[services.shop]\napp = "shop:app"\n'
+        mounts = 'mounts = { "/h" = "home", "/i" = "home:/i", "/u" = "user:/" }\n'
+        for depends_on, expected in (
+            ("", ("home", "user")),
+            ('depends_on = ["user", "shop"]\n', ("user", "shop", "home")),
+        ):
+            services = self.read(more + INTERNAL + mounts + depends_on).services
+            self.assertEqual(services["http-internal"].depends_on, expected)
+        elsewhere = more + INTERNAL + mounts + 'socket_dir = "/run/other"\n'
+        self.assertEqual(self.read(elsewhere).services["http-internal"].depends_on, ())
+
+    def test_mounted_service_depends_on_gateway(self) -> None:
+        """A dependency that the file names comes before that of a mount, also through other services."""
+        more = '[services.user]\napp = "user:app"\ndepends_on = ["home", "http"]\n'
+        found = self.read(more + PUBLIC + 'mounts = { "/u" = "user", "/h" = "home" }\n').services
+        self.assertEqual([found[each].depends_on for each in ("http", "user")], [("home",), ("home", "http")])
+        text = more.replace('"http"', '"shop"') + '[services.shop]\napp = "shop:app"\n'
+        text += 'depends_on = ["http-internal"]\n' + INTERNAL + 'mounts = { "/u" = "user" }\n'
+        self.assertEqual(self.read(text).services["http-internal"].depends_on, ())
+
+    def test_gateways_mount_in_a_circle(self) -> None:
+        """Mounts of several gateways make no circle, whichever of them is read first."""
+        more = '[services.user]\napp = "user:app"\ndepends_on = ["http-internal"]\n'
+        more += '[services.shop]\napp = "shop:app"\ndepends_on = ["http"]\n'
+        text = more + PUBLIC + 'mounts = { "/u" = "user" }\n' + INTERNAL + 'mounts = { "/s" = "shop" }\n'
+        found = self.read(text).services
+        self.assertEqual([found[each].depends_on for each in ("http", "http-internal")], [("user",), ()])
+
     def test_variables(self) -> None:
         """Environment variables and references stand for keys of a gateway."""
         self.set_environment("UNIXSVC_HTTP__INTERNAL__WORKERS", "4")
