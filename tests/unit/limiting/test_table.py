@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -23,6 +25,24 @@ bucket = table.bucket(b"limit", "key", 10**14, 1000)
 print("ready", flush=True)
 sys.stdin.readline()
 print(sum(table.take([bucket], 10**9)[0].allowed for _ in range(int(sys.argv[2]))), flush=True)
+"""
+_TAKE_ONE = """
+import sys, time
+from types import SimpleNamespace
+from unixsvc.limiting import lock
+from unixsvc.limiting.table import RateTable
+
+def sleep(seconds):
+    lock.time.sleep = time.sleep
+    print("waits", flush=True)
+
+lock.time = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+lock._DEADLINE = 600.0  # seconds: it must not go on without the lock
+table = RateTable(int(sys.argv[1]))
+bucket = table.bucket(b"limit", "key", 10**14, 1)
+print("ready", flush=True)
+sys.stdin.readline()
+print(table.take([bucket], 10**9)[0].allowed, flush=True)
 """
 _HOLD = """
 import sys, fcntl
@@ -140,6 +160,22 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(self.table.take([bucket], 0)[0].wait, SECOND)
 
 
+class WatchedWords:
+    """The words of a table; a function is called before the first one is written."""
+
+    def __init__(self, words: memoryview, before_write: Callable[[], object]) -> None:
+        self._words = words
+        self._before_write = [before_write]
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._words[place]
+
+    def __setitem__(self, place: int, value: int) -> None:
+        while self._before_write:
+            self._before_write.pop()()
+        self._words[place] = value
+
+
 class SharedTests(SynchronousTestCase):
     """Several processes with one table."""
 
@@ -177,6 +213,25 @@ class SharedTests(SynchronousTestCase):
             child.stdin.flush()
         counts = [int(child.communicate()[0]) for child in children]
         self.assertEqual(sum(counts), 1000)
+
+    def test_read_and_write(self) -> None:
+        """A process that has read a bucket writes it before another one reads it."""
+        child = self.child(_TAKE_ONE)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        table = RateTable(self.shared.fileno())
+        said: list[str] = []
+
+        def before_write() -> None:
+            child.stdin.write("\n")
+            child.stdin.flush()
+            said.append(child.stdout.readline())
+
+        table._words = WatchedWords(table._words, before_write)
+        bucket = table.bucket(b"limit", "key", 10**14, 1)
+        self.assertTrue(table.take([bucket], 10**9)[0].allowed)
+        said.append(child.stdout.readline())
+        self.assertEqual(said, ["waits\n", "False\n"])
 
     def test_same_keys(self) -> None:
         """All processes find the same place for a key, and another one in another table."""
