@@ -7,9 +7,9 @@ import os
 from unixsvc import GET, App, RateLimit
 
 
-def take() -> int:
-    """Take a token; the pid of the worker."""
+def pid() -> int:
+    """The pid of the worker."""
     return os.getpid()
 
 
-app = App([GET("/take", take, rate_limit=RateLimit("60/day", per="route"))])
+app = App([GET("/pid", pid), GET("/take", pid, rate_limit=RateLimit("60/day", per="route"))])
