@@ -77,13 +77,12 @@ class Limiter:
             if not found:
                 return
             verdicts = table.take(buckets, int(now() * _NANO))
-            wait = 0
+            wait = max([verdict.wait for verdict in verdicts])
             for limit, verdict in zip(found, verdicts, strict=True):
                 if verdict.shared:
                     on_full(limit.name)
                 request.add_reply_header("RateLimit-Policy", limit.policy)
-                request.add_reply_header("RateLimit", _state(limit, verdict))
-                wait = max(wait, verdict.wait)
+                request.add_reply_header("RateLimit", _state(limit, verdict, wait))
             if wait:
                 raise RateLimited(_seconds(wait))
 
@@ -94,20 +93,24 @@ def _compile(limit: RateLimit, scope: str) -> _Limit:
     rate = parse_rate(limit.rate, scope)
     size = limit.burst or rate.requests
     interval = max(round(rate.seconds * _NANO / rate.requests), 1)
-    # RFC 9651: integers have at most 15 digits; the window of the draft is in whole seconds.
-    window = max(round(interval * size / _NANO), 1)
+    # The draft has whole seconds; rounded down, the policy would promise more than the limit admits. The
+    # interval is rounded, so it is not used here. RFC 9651: integers have at most 15 digits.
+    window = -(-size * round(rate.seconds * _NANO) // (rate.requests * _NANO))
     policy = f'"{limit.name}";q={size};w={window}'
     per = limit.per if isinstance(limit.per, str) else "function"
     encoded = msgspec.json.encode([limit.scope or scope, limit.name, per, interval, size])
     return _Limit(limit.name, encoded, key_function(limit.per), interval, size, policy)
 
 
-def _state(limit: _Limit, verdict: Verdict) -> str:
+def _state(limit: _Limit, verdict: Verdict, wait: int) -> str:
     """The field ``RateLimit``: the tokens that are left, and the seconds until there are more.
 
-    With ``Retry-After``, both name the same time.
+    :param wait: the time of ``Retry-After``, in nanoseconds; 0 without it. In one response, it should not be
+        before the end of a window (section 6 of the draft), also of a limit that has tokens.
     """
     until = verdict.full if verdict.allowed else verdict.wait
+    if wait:
+        until = min(until, wait)
     return f'"{limit.name}";r={verdict.remaining};t={_seconds(until)}'
 
 

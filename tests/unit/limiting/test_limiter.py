@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +17,10 @@ from unixsvc.limiting.keys import address_of, client_address, key_function
 from unixsvc.limiting.limiter import Limiter
 from unixsvc.limiting.table import RateTable
 from unixsvc.testing import MemoryService
+
+# RFC 9651, section 4.1: a string with parameters that are integers. http-sf has parsed the fields as well.
+_PARAMETER: Final = re.compile(r";([a-z*][a-z0-9_.*-]*)=(-?[0-9]{1,15})", re.ASCII)
+_ITEM: Final = re.compile(rf'"((?:[ !#-\[\]-~]|\\["\\])*)"((?:{_PARAMETER.pattern})*)', re.ASCII)
 
 
 def request(**fields: Any) -> Request:
@@ -110,7 +117,56 @@ class LimiterTests(SynchronousTestCase):
         self.assertEqual(error.detail, {"retry_after": 1})
         assert refused.reply_headers is not None
         self.assertEqual(refused.reply_headers[1], ("RateLimit", '"second";r=0;t=1'))
-        self.assertEqual(refused.reply_headers[3], ("RateLimit", '"default";r=3;t=2'))
+        self.assertEqual(refused.reply_headers[3], ("RateLimit", '"default";r=3;t=1'))
+
+    def fields(self, *limits: RateLimit, requests: int = 1) -> Iterator[tuple[str, dict[str, int]]]:
+        """The items of the fields of the last of several requests, each with the name of its field."""
+        take = self.limiter.check(limits, "GET /x")
+        for _ in range(requests):
+            last = request()
+            with contextlib.suppress(RateLimited):
+                take(last)
+        for name, value in last.reply_headers or ():
+            item = _ITEM.fullmatch(value)
+            assert item is not None, value
+            self.assertIn(item[1], [limit.name for limit in limits])
+            yield name, {key: int(number) for key, number in _PARAMETER.findall(item[2])}
+
+    def test_structured_fields(self) -> None:
+        """The fields are items of a list of RFC 9651 with the parameters of the draft, also at the bounds."""
+        for limit in (
+            RateLimit("2/second", name="a.B_c:d-9"),
+            RateLimit("1000000/second", burst=10**9),
+            RateLimit("1/366d"),
+            RateLimit("1/366d", burst=10),
+            RateLimit("999999999/366d", name="x" * 64),
+            RateLimit("1/50ms"),
+        ):
+            for requests in (1, 2):
+                (policy, size), (state, left) = self.fields(limit, requests=requests)
+                self.assertEqual((policy, state), ("RateLimit-Policy", "RateLimit"))
+                self.assertEqual(([*size], [*left]), (["q", "w"], ["r", "t"]))
+                self.assertGreaterEqual(size["w"], 1)
+                self.assertLess(left["r"], size["q"])
+
+    def test_window(self) -> None:
+        """The window is rounded up: a client that follows the policy is not refused."""
+        for limit, window in (
+            (RateLimit("100/minute"), 60),
+            (RateLimit("7/minute"), 60),
+            (RateLimit("11/minute"), 60),
+            (RateLimit("100/minute", burst=2), 2),
+            (RateLimit("3/1400ms"), 2),
+            (RateLimit("1/100ms"), 1),
+        ):
+            _, policy = next(self.fields(limit))
+            self.assertEqual(policy, {"q": limit.burst or int(limit.rate.partition("/")[0]), "w": window})
+
+    def test_windows_of_refusal(self) -> None:
+        """No window of a refusal ends after its ``Retry-After``."""
+        limits = [RateLimit("1/minute", per="route"), RateLimit("10/day", name="day", per="route")]
+        found = [value for name, value in self.fields(*limits, requests=2) if name == "RateLimit"]
+        self.assertEqual(found, [{"r": 0, "t": 60}, {"r": 9, "t": 60}])
 
     def test_retry_after(self) -> None:
         """A client that waits for the given time is admitted, and with a slow limit as well."""
