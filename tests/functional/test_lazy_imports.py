@@ -1,4 +1,4 @@
-"""A worker loads large libraries only if it uses them."""
+"""A worker loads large libraries, and the modules of features, only if it uses them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.functional.http_stack import HttpTestCase
 from tests.functional.orchestrator_process import OrchestratorTestCase
 from tests.unit.support.certificates import write_certificate
 
@@ -84,7 +85,31 @@ reactor.run()
 """
 
 
+_KLEIN = """
+import sys
+from unixsvc.transport.private_apis import endpoints_when_needed, tls_when_needed
+with tls_when_needed():
+    from twisted.internet import asyncioreactor
+asyncioreactor.install()
+with endpoints_when_needed():
+    import klein
+assert not {"OpenSSL", "twisted.internet.endpoints"} & {*sys.modules}, "it is loaded"
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
+assert isinstance(klein._app.serverFromString(reactor, "tcp:80"), TCP4ServerEndpoint)
+reactor.callLater(0, reactor.stop)
+klein.Klein().run(endpoint_description="tcp:0:interface=127.0.0.1")
+"""
+
 _LARGE = {"OpenSSL", "klein", "twisted.internet.ssl", "twisted.protocols.tls", "twisted.web", "unittest.mock"}
+_FEATURES = {
+    "unixsvc.authentication", "unixsvc.client", "unixsvc.contract.pydantic_schemas",
+    "unixsvc.datasource.unix", "unixsvc.domain.uploads", "unixsvc.files", "unixsvc.interception",
+    "unixsvc.limiting.table", "unixsvc.rest", "unixsvc.routing.parameters.kinds", "unixsvc.routing.websocket",
+    "unixsvc.security.user_gate", "unixsvc.server.websocket", "unixsvc.service.jobs",
+    "unixsvc.telemetry.access_log", "unixsvc.wire.websockets",
+}  # fmt: skip
 
 
 class WorkerTests(OrchestratorTestCase):
@@ -93,11 +118,24 @@ class WorkerTests(OrchestratorTestCase):
     config = '[services.modules]\napp = "modules:app"\n'
 
     def test_modules(self) -> None:
-        """It has loaded neither TLS, nor a web server, nor what only tests need."""
+        """It has loaded neither TLS, nor a web server, nor what only tests or other applications need."""
         self.start()
         loaded = set(self.ask("modules", "/modules"))
         self.assertIn("unixsvc.orchestrator.worker.worker", loaded)
-        self.assertEqual(_LARGE & loaded, set())
+        self.assertEqual((_LARGE | _FEATURES) & loaded, set())
+
+
+class GatewayTests(HttpTestCase):
+    """A worker of a gateway without TLS."""
+
+    config = '[http]\napp = "modules:app"\nlisten = ["tcp:0:interface=127.0.0.1"]\n'
+
+    def test_modules(self) -> None:
+        """It has loaded Klein, and no OpenSSL."""
+        self.serve()
+        loaded = set(self.fetch("GET", "/modules").data)
+        self.assertIn("klein", loaded)
+        self.assertEqual({"OpenSSL", "twisted.internet.ssl", "unixsvc.rest.openapi.document"} & loaded, set())
 
 
 class TlsTests(SynchronousTestCase):
@@ -105,8 +143,20 @@ class TlsTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """TLS listening, connecting and STARTTLS work, and nothing of OpenSSL is loaded before."""
-        key, certificate = write_certificate(self.mktemp())
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-c", _PROGRAM, key, certificate]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        done = _run(_PROGRAM, *write_certificate(self.mktemp()))
         self.assertEqual((done.stdout, done.stderr), ("all True\n", ""))
+
+
+class KleinTests(SynchronousTestCase):
+    """Klein in a process of its own, where it is imported without Twisted's endpoints."""
+
+    def test_run(self) -> None:
+        """``Klein.run()`` makes the endpoint with the real function."""
+        done = _run(_KLEIN)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

@@ -12,7 +12,6 @@ from msgspec.inspect import Type
 from unixsvc.contract.model import SCHEMA_REFERENCE
 from unixsvc.contract.msgspec_internals import NamedSchemaGenerator, named_types
 from unixsvc.contract.names import unique_name, unique_names
-from unixsvc.contract.pydantic_schemas import model_schemas
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.validation.pydantic_models import is_model, is_validating_dataclass
 from unixsvc.domain.validation.type_forms import TypeForm, holds
@@ -148,6 +147,9 @@ class _Models:
         """
         if not self._found:
             return {}
+        # Late: few services have models of Pydantic.
+        from unixsvc.contract.pydantic_schemas import model_schemas
+
         schemas, components = model_schemas(list(self._found), SCHEMA_REFERENCE, others)
         for key, schema in self._found.items():
             schema.update(schemas[key])

@@ -7,14 +7,12 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
-from typing import Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from unixsvc.client.twisted.client import Client, RawStream
-from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json, JsonObject
@@ -22,6 +20,10 @@ from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.request_context import current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics import ClientStats
+
+if TYPE_CHECKING:
+    from unixsvc.client.twisted.client import Client, RawStream
+    from unixsvc.client.twisted.stream import Stream
 
 __all__ = ["NoServices", "ServiceClients", "ServiceVerbs"]
 
@@ -84,7 +86,7 @@ class ServiceClients(ServiceVerbs):
     :param socket_dir: the socket directory; empty for that of the configuration in the current directory.
     :param token: the token for the services.
     :param now: the clock of the request context, in seconds.
-    :param make_client: creates a client, as :class:`~unixsvc.client.twisted.client.Client`.
+    :param make_client: creates a client, as :class:`~unixsvc.client.twisted.client.Client`; that one if None.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class ServiceClients(ServiceVerbs):
         token: str,
         reactor: Any,
         now: Callable[[], float],
-        make_client: Callable[..., Any] = Client,
+        make_client: Callable[..., Any] | None = None,
     ) -> None:
         self._socket_dir = socket_dir or None
         self._token = token
@@ -182,7 +184,7 @@ class ServiceClients(ServiceVerbs):
             raise Unavailable
         client = self._clients.get(service)
         if client is None:
-            client = self._clients[service] = self._make_client(
+            client = self._clients[service] = (self._make_client or _client_class())(
                 service, socket_dir=self._socket_dir, token=self._token, reactor=self._reactor
             )
         return client
@@ -211,6 +213,13 @@ class ServiceClients(ServiceVerbs):
         if left != math.inf:  # as it is for a stream without a limit
             options["timeout"] = left if timeout is None else min(timeout, left)
         return client
+
+
+def _client_class() -> type[Client]:
+    # Late: many services call no other.
+    from unixsvc.client.twisted.client import Client
+
+    return Client
 
 
 def _stats_of(client: Client) -> JsonObject:

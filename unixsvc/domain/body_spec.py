@@ -7,7 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["NO_ROUTE", "BodyKind", "BodySpec"]
+__all__ = ["HTTP_ONLY", "NO_ROUTE", "BodyKind", "BodySpec"]
+
+HTTP_ONLY: Final = "the route exists over HTTP only"
 
 
 class BodyKind(enum.Enum):

@@ -6,15 +6,17 @@ import itertools
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar, cast
 
 import msgspec
 
 from unixsvc.domain.header_names import canonical_name
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.reply_head import ReplyHead, check_header
-from unixsvc.domain.uploads.interfaces import Upload
-from unixsvc.domain.websocket import MessageChannel
+
+if TYPE_CHECKING:
+    from unixsvc.domain.uploads.interfaces import Upload
+    from unixsvc.domain.websocket import MessageChannel
 
 __all__ = [
     "EMPTY", "FORWARDED_USER", "Caller", "Created", "Grant", "Peer", "Reply", "Request", "add_headers"

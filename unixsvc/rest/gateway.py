@@ -31,7 +31,6 @@ from unixsvc.rest.files.responder import FileResponder
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
 from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
 from unixsvc.rest.headers.hosts import HostRules, Misdirected
-from unixsvc.rest.openapi.document import describe
 from unixsvc.rest.pages.admission import PageAdmission
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.response import EMPTY, Response
@@ -330,4 +329,7 @@ def _host_of(connection: RequestConnection) -> str:
 async def _openapi(
     contracts: Callable[[], Awaitable[list[Contract | UnavailableContract]]], token: str
 ) -> JsonObject:
+    # Late: only the documentation needs it.
+    from unixsvc.rest.openapi.document import describe
+
     return describe(await contracts(), token=token)

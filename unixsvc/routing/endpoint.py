@@ -17,7 +17,6 @@ from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
 from unixsvc.routing.gates import AccessGate, Gate, GateFactory
-from unixsvc.routing.parameters.files import FormReceiver
 from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.results.maker import MakeReply, ReplyMaker, closing, reply_maker
 from unixsvc.routing.route import Action, Route
@@ -109,6 +108,9 @@ class EndpointFactory:
         gates = tuple(gate for gate in found if gate is not None)
         access = next((gate for gate in gates if isinstance(gate, AccessGate)), None)
         if signature.body is BodyKind.FORM:
+            # Late: few services have files in forms.
+            from unixsvc.routing.parameters.files import FormReceiver
+
             gates += (FormReceiver(signature.sources, self._blocking),)
         apart = signature.apart
         special = signature.body is not BodyKind.OBJECT or route.max_body is not None or apart

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from unixsvc.domain.body_spec import HTTP_ONLY
 from unixsvc.domain.message import Request
 from unixsvc.errors import Malformed
 from unixsvc.routing.gates import Gate
-from unixsvc.routing.parameters.files import HTTP_ONLY
 from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ServiceError
 from unixsvc.limiting.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from unixsvc.authentication.guards import Requirement
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Action", "Group", "Route",

@@ -17,7 +17,6 @@ from unixsvc.errors import ConfigError, RateLimited, ServiceError
 from unixsvc.routing.endpoint import Endpoint
 from unixsvc.routing.parameters.body.plan import describe_body
 from unixsvc.routing.parameters.interfaces import ALONE_REMEDY
-from unixsvc.routing.parameters.websocket import WEBSOCKET_REMEDY, WebSocketSource
 from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
@@ -93,6 +92,9 @@ def _require_websocket(route: Route, signature: Signature, where: str) -> WebSoc
     """
     if route.method != WEBSOCKET:
         return None
+    # Late: few services have WebSockets.
+    from unixsvc.routing.parameters.websocket import WEBSOCKET_REMEDY, WebSocketSource
+
     found = next((each for each in signature.sources.values() if isinstance(each, WebSocketSource)), None)
     if found is None:
         raise ConfigError(where, "the route has no parameter of the type WebSocket", WEBSOCKET_REMEDY)

@@ -16,7 +16,7 @@ from unixsvc.domain.validation.type_forms import TypeForm, members_of, unnamed
 from unixsvc.errors import ConfigError
 from unixsvc.routing.parameters.body.plan import BodyPlan, plan_body, struct_of
 from unixsvc.routing.parameters.interfaces import REQUIRED, ParameterSource
-from unixsvc.routing.parameters.kinds import find_sources
+from unixsvc.routing.parameters.lookup import find_sources
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.results.annotation import ResultType, read_result
 from unixsvc.routing.route import Action

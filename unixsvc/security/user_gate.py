@@ -22,7 +22,7 @@ from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
 from unixsvc.security.access_rules import AccessPolicy
 
-__all__ = ["UserGate", "UserGates"]
+__all__ = ["UserGate", "UserGates", "without_users"]
 
 _TOKEN = "bearer"  # the token of the service in the contract
 _NO_RULE = "no rule under [access] allows this request"
@@ -225,8 +225,7 @@ class UserGates:
 
     def _require_users(self, users: Sequence[UserParameter], where: str) -> None:
         if self._authenticator is None:
-            remedy = "give the application authenticate=, as App(..., authenticate=Bearer.jwt(...))"
-            raise ConfigError(where, "needs a user, and the application authenticates none", remedy)
+            raise _no_users(where)
         known = self._authenticator.user_types
         for each in users:
             wanted = each.classes
@@ -235,6 +234,21 @@ class UserGates:
                 remedy = f"annotate it as CurrentUser[{names}]"
                 problem = f"the user is a {names}, never a {' or '.join(one.__qualname__ for one in wanted)}"
                 raise ConfigError(where, problem, remedy)
+
+
+def without_users(route: Route, signature: Signature, where: str) -> None:
+    """Require that a route needs no user, in an application that authenticates none.
+
+    :raises ConfigError: if it needs one.
+    """
+    users = [each for each in signature.sources.values() if isinstance(each, UserParameter)]
+    if users or Guards(route.requires, "", where):
+        raise _no_users(where)
+
+
+def _no_users(where: str) -> ConfigError:
+    remedy = "give the application authenticate=, as App(..., authenticate=Bearer.jwt(...))"
+    return ConfigError(where, "needs a user, and the application authenticates none", remedy)
 
 
 def _related(one: Any, other: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
@@ -15,11 +16,13 @@ from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller, Request
 from unixsvc.errors import ServiceError
-from unixsvc.limiting.limiter import Limiter
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.peer_rules import PeerRules
-from unixsvc.security.user_gate import UserGates
 from unixsvc.typing import IHandleMessage
+
+if TYPE_CHECKING:
+    from unixsvc.limiting.limiter import Limiter
+    from unixsvc.security.user_gate import UserGates
 
 __all__ = ["Admission", "HandlerContext", "HttpOptions"]
 
@@ -42,7 +45,7 @@ class HttpOptions(Struct, frozen=True):
     :ivar has_get_only: whether a path has a route for GET, which answers HEAD as well.
     :ivar limit_page: applies the rate limit of the service to a request for one of the handler's own routes;
         None if there is no limit.
-    :ivar limiter: applies the rate limits of those routes; None if that is not possible.
+    :ivar limiter: returns what applies the rate limits of those routes; None if that is not possible.
     :ivar users: makes the gates of those routes; None if the service has neither users nor rules about them.
     """
 
@@ -53,7 +56,7 @@ class HttpOptions(Struct, frozen=True):
     run: Callable[[Awaitable[object]], Awaitable[object]] | None = None
     has_get_only: Callable[[str], bool] | None = None
     limit_page: Callable[[Request], None] | None = None
-    limiter: Limiter | None = None
+    limiter: Callable[[], Limiter] | None = None
     users: UserGates | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -17,10 +17,12 @@ from unixsvc.execution.action_driver import RunningAction
 from unixsvc.execution.streaming import RunningStream
 from unixsvc.security.buffer_budget import MIN_COUNTED
 from unixsvc.server.owners import PendingOwner
-from unixsvc.server.websocket import SocketChannel
 from unixsvc.server.writer import ReplyWriter
 from unixsvc.transport.unsent_replies import LARGE_REPLY
 from unixsvc.wire.messages import ClientMessage, Id, encode_items, item_overhead
+
+if TYPE_CHECKING:
+    from unixsvc.server.websocket import SocketChannel
 
 __all__ = ["MAX_PENDING", "MAX_STREAMS", "PendingRequest", "PendingRequests"]
 
@@ -146,6 +148,9 @@ class PendingRequests:
     def open_channel(self, message: ClientMessage) -> SocketChannel:
         """Make the channel of a WebSocket."""
         writer = self._writer
+        # Late: few services have WebSockets.
+        from unixsvc.server.websocket import SocketChannel
+
         return SocketChannel(message, partial(self._send_item, message.id), lambda: writer.blocked)
 
     def control(self, message: ClientMessage) -> None:

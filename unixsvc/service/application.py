@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 from twisted.logger import Logger
 
 from unixsvc.domain.action_runner import ActionRunner
-from unixsvc.interception.call import Interceptor
-from unixsvc.interception.chain import check_interceptors
 from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import Group
 from unixsvc.service.lifespan import RunningLifespan, declared_type
+
+if TYPE_CHECKING:
+    from unixsvc.interception.call import Interceptor
 
 __all__ = ["RunningApplication", "make_controllers", "start_application"]
 
@@ -79,9 +80,14 @@ async def make_controllers(app: App, container: ServiceContainer) -> dict[type, 
 
 
 async def _make_interceptors(app: App, container: ServiceContainer) -> list[Interceptor]:
+    if not app.interceptors:
+        return []
+    # Late: few applications have interceptors.
+    from unixsvc.interception.chain import check_interceptors
+
     check_interceptors(app.interceptors, "interceptors")
     return [
-        cast(Interceptor, await container.make(each)) if isinstance(each, type) else each
+        cast("Interceptor", await container.make(each)) if isinstance(each, type) else each
         for each in app.interceptors
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from unixsvc.datasource.idempotency.store import IdempotencyStore
@@ -14,16 +16,18 @@ from unixsvc.execution.background import Tasks
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
 from unixsvc.routing.router import Router
-from unixsvc.security.user_gate import UserGates
 from unixsvc.service.application import RunningApplication
 from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.health import HealthCheck
-from unixsvc.service.jobs import JobRunner
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.typing import IHandleMessage
+
+if TYPE_CHECKING:
+    from unixsvc.security.user_gate import UserGates
+    from unixsvc.service.jobs import JobRunner
 
 __all__ = ["ServiceCore"]
 

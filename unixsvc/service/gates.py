@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from unixsvc.authentication.authenticator import Authenticator
-from unixsvc.authentication.interfaces import Scheme
-from unixsvc.config.access import AccessRule
 from unixsvc.routing.app import App, schemes_of
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.deprecation import deprecation_gate
-from unixsvc.routing.gates import GateFactory
+from unixsvc.routing.gates import Gate, GateFactory
 from unixsvc.routing.http_only import http_only_gate
-from unixsvc.security.access_rules import AccessPolicy
-from unixsvc.security.user_gate import UserGates
+from unixsvc.routing.route import Route
+from unixsvc.routing.signature import Signature
 from unixsvc.service.calls.limits import ServiceLimits
 
-__all__ = ["make_gates", "make_user_gates", "start_schemes"]
+if TYPE_CHECKING:
+    from unixsvc.authentication.interfaces import Scheme
+    from unixsvc.config.access import AccessRule
+    from unixsvc.security.user_gate import UserGates
+
+__all__ = ["make_gates", "make_user_gates", "start_schemes", "user_gate_factory"]
 
 
 def start_schemes(app: App, context: ServiceContext) -> list[Scheme]:
@@ -36,18 +39,43 @@ def make_user_gates(
     schemes: Sequence[Scheme],
     container: ServiceContainer,
     acting_user: Callable[[], object] | None = None,
-) -> UserGates:
-    """Return what makes the gates that admit users.
+) -> UserGates | None:
+    """Return what makes the gates that admit users; None if the service has neither users nor rules.
 
     :param rules: about who may call the service, by their names.
     :param acting_user: as of :class:`~unixsvc.authentication.authenticator.Authenticator`.
     :raises unixsvc.errors.ConfigError: for schemes or rules that can never work.
     """
+    if not (schemes or rules):
+        return None
+    # Late: many services have no users.
+    from unixsvc.authentication.authenticator import Authenticator
+    from unixsvc.security.access_rules import AccessPolicy
+    from unixsvc.security.user_gate import UserGates
+
     authenticator = Authenticator(schemes, container.open, acting_user) if schemes else None
     policy = AccessPolicy(rules) if rules else None
     return UserGates(authenticator, policy, app.permissions, container.open)
 
 
-def make_gates(users: UserGates, limits: ServiceLimits) -> list[GateFactory]:
+def make_gates(users: UserGates | None, limits: ServiceLimits) -> list[GateFactory]:
     """Return what makes the gates of each route: who the user is comes before what limits requests."""
-    return [deprecation_gate, users, limits.gate, http_only_gate]
+    return [deprecation_gate, user_gate_factory(users), limits.gate, http_only_gate]
+
+
+def user_gate_factory(users: UserGates | None) -> GateFactory:
+    """Return what makes the gate of a route that admits users, from the result of :func:`make_user_gates`."""
+    return users or _without_users
+
+
+def _without_users(route: Route, signature: Signature, where: str) -> Gate | None:
+    """No gate, in a service without users.
+
+    :raises unixsvc.errors.ConfigError: if the route needs one.
+    """
+    if not (route.requires or signature.sources):
+        return None
+    from unixsvc.security.user_gate import without_users
+
+    without_users(route, signature, where)
+    return None

@@ -1,8 +1,8 @@
-"""Private APIs of CPython's socket and asyncio modules, uvloop, Twisted and svcs that this project uses.
+"""Private APIs of CPython's socket and asyncio modules, uvloop, Twisted, Klein and svcs that are used here.
 
 Each has its reason here, and a test in ``tests/unit/transport/test_private_apis.py`` that fails when it
-changes. Checked with CPython 3.11 to 3.13, uvloop 0.23, Twisted 26.10, svcs 26.2. Private APIs of twisted.web
-are in :mod:`unixsvc.rest.web.twisted_internals`, as a worker without HTTP must not import twisted.web.
+changes. Checked with CPython 3.11 to 3.13, uvloop 0.23, Twisted 26.10, Klein 24.8, svcs 26.2. Private APIs of
+twisted.web are in :mod:`unixsvc.rest.web.twisted_internals`, as a worker without HTTP must not import it.
 
 Nothing is imported at module level: the orchestrator must not load asyncio, nor a worker OpenSSL.
 """
@@ -33,6 +33,7 @@ __all__ = [
     "close_without_shutdown",
     "connect_descriptors",
     "duplicate_epoll",
+    "endpoints_when_needed",
     "mark_awaited",
     "mocks_when_needed",
     "poll_descriptor",
@@ -46,6 +47,7 @@ __all__ = [
 _TLS: Final = "twisted.protocols.tls"
 _SSL: Final = "twisted.internet.ssl"
 _MOCK: Final = "unittest.mock"
+_ENDPOINTS: Final = "twisted.internet.endpoints"
 
 
 def accept_function(listening: socket.socket) -> Callable[[], tuple[int, object]]:
@@ -205,25 +207,47 @@ def mocks_when_needed() -> Iterator[None]:
     real one if that is loaded: where it is not, there are no such objects. Other names are those of the real
     module, and all later imports get that.
     """
-    if _MOCK in sys.modules:
+    with _stand_in(_MOCK, MagicMock=_AnyMagicMock):
+        yield
+
+
+@contextmanager
+def endpoints_when_needed() -> Iterator[None]:
+    """Make Klein, if it is imported in this context, not load :mod:`twisted.internet.endpoints`.
+
+    Klein calls one function of it, in ``Klein.run()``; the module loads OpenSSL. See :func:`tls_when_needed`.
+    ``tests/functional/test_lazy_imports.py`` has the test.
+    """
+    with _stand_in(_ENDPOINTS, serverFromString=_server_from_string):
+        yield
+
+
+def _server_from_string(reactor: object, description: str) -> object:
+    return import_module(_ENDPOINTS).serverFromString(reactor, description)
+
+
+@contextmanager
+def _stand_in(module: str, **names: object) -> Iterator[None]:
+    """Put a module with these names in the place of one that is not loaded yet; others are the real ones."""
+    if module in sys.modules:
         yield
         return
 
     def load(name: str) -> object:
         if name.startswith("__"):  # as __path__, which an import statement looks for
             raise AttributeError(name)
-        if sys.modules[_MOCK] is stand_in:
-            del sys.modules[_MOCK]
-        return getattr(import_module(_MOCK), name)
+        if sys.modules[module] is stand_in:
+            del sys.modules[module]
+        return getattr(import_module(module), name)
 
-    stand_in = ModuleType(_MOCK)
-    vars(stand_in).update(MagicMock=_AnyMagicMock, __getattr__=load)
-    sys.modules[_MOCK] = stand_in
+    stand_in = ModuleType(module)
+    vars(stand_in).update(names, __getattr__=load)
+    sys.modules[module] = stand_in
     try:
         yield
     finally:
-        if sys.modules[_MOCK] is stand_in:
-            del sys.modules[_MOCK]
+        if sys.modules[module] is stand_in:
+            del sys.modules[module]
 
 
 class _MagicMockType(type):

@@ -26,7 +26,7 @@ from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import Group
 from unixsvc.routing.router import Router
 from unixsvc.service.application import make_controllers
-from unixsvc.service.gates import make_user_gates, start_schemes
+from unixsvc.service.gates import make_user_gates, start_schemes, user_gate_factory
 
 __all__ = ["BuiltApplication", "built_application"]
 
@@ -68,8 +68,8 @@ def built_application(
             _controllers(app, container, context),
             blocking=_NoRunner(),
             builtin=BuiltinRoutes(_no_metrics, dict),
-            gates=[users],
-            security_schemes=users.descriptions,
+            gates=[user_gate_factory(users)],
+            security_schemes=users.descriptions if users else {},
         )
         http = settings.gateways.get(name, Http())
         mounts = mounted({**app.mounts, **http.mounts}, name, router.paths, known)

@@ -43,6 +43,7 @@ def main() -> None:
     from setproctitle import setproctitle
 
     from unixsvc.transport.private_apis import (
+        endpoints_when_needed,
         mocks_when_needed,
         poll_descriptor,
         run_exit_handlers,
@@ -94,11 +95,14 @@ def main() -> None:
 
     from unixsvc.listen.fd_limits import raise_limit
     from unixsvc.orchestrator.reactor import IWorkerReactor
-    from unixsvc.orchestrator.worker.privileges import import_framework_handler
+    from unixsvc.orchestrator.worker.privileges import import_framework, import_framework_handler
     from unixsvc.orchestrator.worker.unawaited import UnawaitedDeferreds
     from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
 
-    import_framework_handler(config.settings.handler)
+    with endpoints_when_needed():
+        import_framework_handler(config.settings.handler)
+    if config.privileges.is_other_user:
+        import_framework(config.settings.handler)
     raise_limit()
     tls = _or_fail(_load_tls, config)
     application_path = _application_path(config)

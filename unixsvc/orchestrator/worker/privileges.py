@@ -16,10 +16,17 @@ from unixsvc.orchestrator.worker.prctl import DROP_BOUNDING_CAPABILITY, SET_NO_N
 from unixsvc.security.identity import User, find_group, find_user
 from unixsvc.service.spec import Privileges
 
-__all__ = ["drop", "find_privileges", "import_framework_handler"]
+__all__ = ["drop", "find_privileges", "import_framework", "import_framework_handler"]
 
 # A worker has about 20 descriptors of its own, and opens files while it imports its application.
 _MIN_OPEN_FILES: Final = 64
+# What workers import when an application uses a feature.
+_LATE: Final = (
+    "authentication", "client", "contract", "datasource", "domain", "execution", "files", "interception",
+    "limiting", "routing", "schedules", "security", "server", "service", "telemetry", "transport", "wire",
+)  # fmt: skip
+# With treq and OpenSSL, 18 MiB; an application that uses it imports it by its name.
+_LARGE: Final = "unixsvc.datasource.http"
 
 
 def import_framework_handler(spec: str) -> None:
@@ -32,6 +39,27 @@ def import_framework_handler(spec: str) -> None:
     """
     if spec.startswith("unixsvc."):
         import_module(spec.partition(":")[0])
+
+
+def import_framework(handler: str) -> None:
+    """Import all of the framework that an application can use, for a worker that switches to another user.
+
+    :param handler: the request handler, as in the configuration.
+    """
+    from pkgutil import walk_packages  # late: of few workers
+
+    packages = [*_LATE, "rest"] if handler.startswith("unixsvc.rest.") else _LATE
+    for package in packages:
+        name = f"unixsvc.{package}"
+        for module in walk_packages(import_module(name).__path__, f"{name}."):
+            if module.name == _LARGE:
+                continue
+            try:
+                import_module(module.name)
+            except ModuleNotFoundError as error:
+                if (error.name or "").startswith("unixsvc"):
+                    raise
+                # Else of an extra that is not installed, so no application uses it.
 
 
 def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privileges:

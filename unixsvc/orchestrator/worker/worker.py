@@ -9,8 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import twisted.internet.stdio  # noqa: F401 - not later: the user of a worker may not be able to read it
@@ -24,7 +23,6 @@ from unixsvc.config.http import parse_listen
 from unixsvc.config.settings import Limits
 from unixsvc.errors import ConfigError
 from unixsvc.execution import action_runner  # noqa: F401 - not later, as stdio
-from unixsvc.limiting.table import RateTable
 from unixsvc.listen.adopted import AdoptedServerEndpoint, JoinedServerEndpoint
 from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.tls import TlsContext, make_tls_context
@@ -57,6 +55,9 @@ from unixsvc.service.load_failure import load_failure
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.transport.private_apis import connect_descriptors
+
+if TYPE_CHECKING:
+    from unixsvc.limiting.table import RateTable
 
 __all__ = ["Worker", "WorkerRuntime"]
 
@@ -253,8 +254,7 @@ class Worker:
             endpoint = JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
         app = load_app(config.settings.app)
-        limits = partial(RateTable, LIMITS_FD)
-        return await make_service_host(config, app, endpoint, self._reactor, limits=limits)
+        return await make_service_host(config, app, endpoint, self._reactor, limits=_rate_table)
 
     def _fail(self, reason: str) -> None:
         if self._draining:
@@ -288,6 +288,14 @@ class Worker:
             self._exit_limited = True
             seconds = max(self._config.settings.kill_timeout - _BEFORE_KILL, _BEFORE_KILL)
             faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+
+
+def _rate_table() -> RateTable:
+    """The rate limits that all workers of the service share."""
+    # Late: few services have rate limits.
+    from unixsvc.limiting.table import RateTable
+
+    return RateTable(LIMITS_FD)
 
 
 def _limit_connections(limits: Limits) -> Limits:

@@ -28,7 +28,7 @@ class PageAdmission:
     def __init__(self, context: HandlerContext) -> None:
         self._track = context.handle.track
         self._limit_page = context.http.limit_page
-        self._limiter: Limiter | None = context.http.limiter
+        self._limiter: Callable[[], Limiter] | None = context.http.limiter
         self.users = PageUsers(context.http.users)
         self._checks: dict[str, Callable[[Request], None]] = {}
 
@@ -59,5 +59,5 @@ class PageAdmission:
         if check is None:
             if self._limiter is None:
                 return
-            check = self._checks[scope] = self._limiter.check(limits, scope)
+            check = self._checks[scope] = self._limiter().check(limits, scope)
         check(message)

@@ -6,6 +6,7 @@ usual options. The rules of the table are only made when something asks for them
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - not later: the user of a worker may not be able to read it; of Map.bind()
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Final, get_args, get_origin
 
-from unixsvc.domain.body_spec import BodyKind
+from unixsvc.domain.body_spec import HTTP_ONLY, BodyKind
 from unixsvc.domain.message import Request
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.type_forms import TypeForm, bare
 from unixsvc.errors import ConfigError, Malformed
-from unixsvc.routing.parameters.files import HTTP_ONLY
 from unixsvc.routing.parameters.interfaces import ParameterDescription
 
 __all__ = ["BodyStreamKind"]

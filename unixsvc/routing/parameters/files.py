@@ -10,7 +10,7 @@ from typing import Annotated, Final, get_args, get_origin
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from unixsvc.domain.body_spec import BodyKind
+from unixsvc.domain.body_spec import HTTP_ONLY, BodyKind
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import Request
 from unixsvc.domain.uploads.upload_file import UploadFile
@@ -19,9 +19,8 @@ from unixsvc.domain.validation.type_forms import TypeForm, bare, members_of, unn
 from unixsvc.errors import ConfigError, Malformed
 from unixsvc.routing.parameters.interfaces import REQUIRED, ParameterDescription, ParameterSource
 
-__all__ = ["HTTP_ONLY", "FileKind", "FormReceiver"]
+__all__ = ["FileKind", "FormReceiver"]
 
-HTTP_ONLY: Final = "the route exists over HTTP only"
 _NONE: Final = type(None)
 
 

@@ -18,7 +18,7 @@ from unixsvc.routing.parameters.last_event_id import LastEventIdKind
 from unixsvc.routing.parameters.query import QueryKind
 from unixsvc.routing.parameters.websocket import WebSocketKind
 
-__all__ = ["KINDS", "find_sources"]
+__all__ = ["KINDS", "find_special_sources"]
 
 KINDS: Final[tuple[ParameterKind, ...]] = (
     HeaderKind(),
@@ -33,7 +33,7 @@ KINDS: Final[tuple[ParameterKind, ...]] = (
 )
 
 
-def find_sources(
+def find_special_sources(
     hints: Mapping[str, TypeForm], defaults: Mapping[str, object], where: str
 ) -> dict[str, ParameterSource]:
     """Return the sources of those parameters that have one.

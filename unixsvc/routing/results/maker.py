@@ -24,7 +24,6 @@ from unixsvc.domain.reply_head import (
 from unixsvc.domain.results.response import Redirect, Response, header_fields
 from unixsvc.domain.validation.type_forms import TypeForm, bare, members_of
 from unixsvc.errors import ConfigError
-from unixsvc.files.opened import open_file
 from unixsvc.routing.results.annotation import ResultType
 from unixsvc.routing.results.encoding import Encode, encoder_for
 from unixsvc.routing.results.encoding import encode as encode_any
@@ -243,6 +242,9 @@ def _form_of(result: ResultType, media_types: Sequence[str], where: str) -> Body
 
 
 def _file_head(file: Any, head: ReplyHead) -> ReplyHead:
+    # Late: few services reply with files.
+    from unixsvc.files.opened import open_file
+
     opened = open_file(file, head.media_type)
     return replace(head, media_type="", file=opened)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from unixsvc.datasource.intercepted_services import InterceptedServices
 from unixsvc.domain.action_runner import ActionRunner
 from unixsvc.domain.interfaces import IRouterRepository, IServices
-from unixsvc.interception.call import Interceptor
-from unixsvc.interception.repository import InterceptingRepository
 from unixsvc.routing.router import Router
 from unixsvc.service.application import RunningApplication
+
+if TYPE_CHECKING:
+    from unixsvc.interception.call import Interceptor
 
 __all__ = ["intercept", "with_interceptors"]
 
@@ -25,6 +26,9 @@ def intercept(
     """Return a repository with the interceptors of an application; the same one if it has none."""
     if not application.interceptors:
         return repository
+    # Late, as below: few services have interceptors.
+    from unixsvc.interception.repository import InterceptingRepository
+
     return InterceptingRepository(
         service, application.interceptors, repository, router.route_of, router.runner, now
     )
@@ -37,4 +41,8 @@ def with_interceptors(
 
     :raises unixsvc.errors.ConfigError: if one of them cannot be called.
     """
-    return InterceptedServices(services, interceptors, runner) if interceptors else services
+    if not interceptors:
+        return services
+    from unixsvc.datasource.intercepted_services import InterceptedServices
+
+    return InterceptedServices(services, interceptors, runner)

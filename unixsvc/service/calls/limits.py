@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Request
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX
-from unixsvc.limiting.limiter import Limiter
-from unixsvc.limiting.table import RateTable
 from unixsvc.routing.gates import Gate
 from unixsvc.routing.route import Route
 from unixsvc.routing.signature import Signature
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.limited_logger import LimitedLogger
+
+if TYPE_CHECKING:
+    from unixsvc.limiting.limiter import Limiter
+    from unixsvc.limiting.table import RateTable
 
 __all__ = ["LimitedRepository", "ServiceLimits"]
 
@@ -23,17 +26,30 @@ __all__ = ["LimitedRepository", "ServiceLimits"]
 class ServiceLimits:
     """Makes what applies the rate limits of one service.
 
-    :param make_table: makes the table of buckets, if there is a limit.
+    :param make_table: makes the table of buckets, if there is a limit; None for memory of this process.
     :param now: a monotonic clock that all workers share, in seconds.
     """
 
     def __init__(
-        self, config: WorkerConfig, make_table: Callable[[], RateTable], now: Callable[[], float]
+        self, config: WorkerConfig, make_table: Callable[[], RateTable] | None, now: Callable[[], float]
     ) -> None:
         self._log = LimitedLogger(config.service)
-        limiter = self.limiter = Limiter(make_table, now, self._log_full)
+        self._make_table = make_table
+        self._now = now
+        self._limiter: Limiter | None = None
         limit = config.settings.rate_limit.limit
-        self.of_service = None if limit is None else limiter.check([limit], "service")
+        self.of_service = None if limit is None else self.limiter.check([limit], "service")
+
+    @property
+    def limiter(self) -> Limiter:
+        """Applies the limits; all of them are in one table."""
+        if self._limiter is None:
+            # Late: few services have rate limits.
+            from unixsvc.limiting.limiter import Limiter
+            from unixsvc.limiting.table import RateTable
+
+            self._limiter = Limiter(self._make_table or RateTable, self._now, self._log_full)
+        return self._limiter
 
     def gate(self, route: Route, signature: Signature, where: str) -> Gate | None:
         """Make the gate of a route; None if the route has no limit."""
