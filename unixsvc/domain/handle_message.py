@@ -65,6 +65,7 @@ class HandleMessage:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
         self._count = metrics.count
+        self._recount = metrics.recount
         self._count_wrong_token = metrics.count_wrong_token
         self._failures = failures
         self._max_inflight = self._unchecked_inflight = max_inflight
@@ -86,6 +87,10 @@ class HandleMessage:
         self._wait_for_room = wait
         # The path of a request has one comparison for both limits.
         self._unchecked_inflight = self._max_inflight if wait is None else 0
+
+    def recount(self, code: int) -> None:
+        """See :class:`unixsvc.IHandleMessage`."""
+        self._recount(code)
 
     def track(self, request: Request) -> Callable[[int, int], None]:
         """See :class:`unixsvc.IHandleMessage`."""

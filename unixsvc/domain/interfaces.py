@@ -51,6 +51,12 @@ class IHandleMessage(Interface):
         :raises unixsvc.errors.Unavailable: if ``max_inflight`` requests are pending.
         """
 
+    def recount(code: int) -> None:
+        """Count a reply with another code than 200, with which it was counted already.
+
+        What HTTP sends of a file depends on the conditions and ranges of the request.
+        """
+
     def hold_back(wait: Callable[[], Awaitable[None]] | None) -> None:
         """Have requests of callers without a valid token wait, as there is no memory for their replies.
 
@@ -103,6 +109,9 @@ class IMetrics(Interface):
         :param code: the code of the reply.
         :param seconds: the time from the request to the reply.
         """
+
+    def recount(code: int) -> None:
+        """Count a reply with another code than 200, with which it was counted already."""
 
     def count_wrong_token() -> None:
         """Count a wrong token; the reply is counted too."""

@@ -132,6 +132,11 @@ class ServiceMetrics:
         micros = int(seconds * 1e6)
         self._buckets[_BUCKETS[micros] if micros < _TABLE_SIZE else _bucket(micros)] += 1
 
+    def recount(self, code: int) -> None:
+        """Count a reply with another code than 200, with which it was counted already."""
+        if code != 200:
+            self._other_codes[code] += 1
+
     def count_wrong_token(self) -> None:
         """Count a wrong token."""
         self._wrong_tokens += 1

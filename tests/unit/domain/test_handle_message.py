@@ -114,6 +114,9 @@ class FakeDependencies:
         """Record the call."""
         self.aborted_codes.append(code)
 
+    def recount(self, code: int) -> None:
+        """No reply has a file."""
+
     def count_wrong_token(self) -> None:
         """Record the call."""
         self.wrong_token_count += 1

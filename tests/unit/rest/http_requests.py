@@ -225,6 +225,9 @@ class FakeHandle:
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""
 
+    def recount(self, code: int) -> None:
+        """Nothing is counted."""
+
     def seconds_for(self, request: Request) -> float:
         """The time-out."""
         return 30.0

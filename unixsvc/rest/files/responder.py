@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, cast
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -21,20 +22,27 @@ __all__ = ["FileResponder"]
 # Bodies up to this size are sent as others are: with one system call to read and one to write.
 _SMALL: Final = 65_536
 _THREADS: Final = 4
+_OK: Final = 200
 
 
 class FileResponder:
     """Makes the responses that carry files, and sends those that do not fit into one piece.
 
     :param reactor: provides ``IReactorFromThreads`` as well, unless ``run`` is given.
+    :param recount: corrects the code with which a reply was counted, which is 200.
     :param run: calls a function in a thread; None for threads of its own, as those of blocking actions may
         all be busy.
     """
 
     def __init__(
-        self, builder: ResponseBuilder, reactor: IReactorTime, run: RunInThread | None = None
+        self,
+        builder: ResponseBuilder,
+        reactor: IReactorTime,
+        recount: Callable[[int], None],
+        run: RunInThread | None = None,
     ) -> None:
         self._builder = builder
+        self._recount = recount
         self._reactor = reactor
         # Not an adaption: memory reactors of tests have the methods without the declaration.
         self._disk = Disk(run or ThreadRunner(cast(IReactorFromThreads, reactor), _THREADS).run)
@@ -51,6 +59,8 @@ class FileResponder:
         :returns: the response; None if it is written already, or later.
         """
         response = build_response(head, file, context, self._builder)
+        if response.head.code != _OK:
+            self._recount(response.head.code)
         whole = self._whole(response, file) if response.size <= _SMALL else None
         if whole is not None:
             file.descriptor.close()

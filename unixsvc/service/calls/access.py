@@ -48,6 +48,7 @@ class LoggedHandle:
         self._now = now
         self.seconds_for = handle.seconds_for
         self.hold_back = handle.hold_back
+        self.recount = handle.recount
 
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Start to handle a request."""

@@ -83,6 +83,19 @@ class ResponseTests(FileTestCase):
             self.assertEqual((response.headers["ETag"], response.headers["Last-Modified"]), (TAG, DATE))
             self.assertNotIn("Content-Type", response.headers)
 
+    def test_counted(self) -> None:
+        """Metrics count the status that is sent, also of static folders, and each request once."""
+        self.get("/small")
+        self.get("/small", "Range: bytes=0-1")
+        self.get("/small", f"If-None-Match: {TAG}")
+        self.get("/small", "Range: bytes=5000-")
+        self.get("/small", 'If-Match: "other"')
+        self.get("/static/small", "Range: bytes=0-1")
+        self.get("/absent")
+        snapshot = self.harness.stats.snapshot()
+        self.assertEqual(snapshot.codes, {200: 1, 206: 2, 304: 1, 416: 1, 412: 1, 404: 1})
+        self.assertEqual((snapshot.requests, snapshot.errors), (7, 0))
+
     def test_failed_precondition(self) -> None:
         """412 is a problem."""
         response = self.get("/small", 'If-Match: "x"')

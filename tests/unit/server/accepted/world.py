@@ -138,6 +138,9 @@ class _Actions:
         """Record a reply."""
         self.events.append(("reply", code))
 
+    def recount(self, code: int) -> None:
+        """No reply has a file."""
+
     def count_wrong_token(self) -> None:
         """Record it."""
         self.events.append("wrong token")
