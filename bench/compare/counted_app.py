@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench import callgrind
-from bench.app import User, groups
+from bench.app import User, groups, web
 from unixsvc import GET, App, Group
 
 __all__ = ["Counts", "app"]
@@ -23,4 +23,6 @@ class Counts:
         return User(7, "user 7")
 
 
-app = App([*groups, Group("/counts", Counts, [GET("/settle", Counts.settle), GET("/mark", Counts.mark)])])
+app = App(
+    [*groups, Group("/counts", Counts, [GET("/settle", Counts.settle), GET("/mark", Counts.mark)])], web=web
+)

@@ -71,6 +71,7 @@ LOADS: Final = (
     Load("socket, a connection per request", 40, 0),
     Load("HTTP GET", 40, 2, http=True),
     Load("HTTP POST", 40, 2, http=True, workload=Workload("/echo", "x" * 100)),
+    Load("HTTP, a Klein route", 40, 2, http=True, workload=Workload("/klein/user/7")),
 )
 
 

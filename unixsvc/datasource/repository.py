@@ -31,7 +31,7 @@ class RouterRepository:
 
     def is_mounted(self, path: str) -> bool:
         """Return whether a path is below the prefix of a mount."""
-        return any(prefix.contains(path) for prefix, _ in self._mounts)
+        return bool(self._mounts) and any(prefix.contains(path) for prefix, _ in self._mounts)
 
     def datasource_for(self, request: Request) -> IRouterDatasource:
         """Return the mount of the request's path, or the application."""

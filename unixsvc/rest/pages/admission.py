@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from unixsvc.domain.message import Request
@@ -23,30 +24,28 @@ class PageAdmission:
 
     :param context: the service.
     :ivar users: finds the users of pages.
+    :ivar admit: admits a request, and returns what is to be called at its end. It raises Unavailable if
+        ``max_inflight`` requests are pending, and RateLimited if the rate limit of the service is exceeded.
     """
+
+    admit: Callable[[Request], Ended]
 
     def __init__(self, context: HandlerContext) -> None:
         self._track = context.handle.track
-        self._limit_page = context.http.limit_page
+        limit = context.http.limit_page
+        self.admit = context.handle.track if limit is None else partial(self._admit_within, limit)
         self._limiter: Callable[[], Limiter] | None = context.http.limiter
         self.users = PageUsers(context.http.users)
         self._checks: dict[str, Callable[[Request], None]] = {}
 
-    def admit(self, message: Request) -> Ended:
-        """Admit a request.
-
-        :returns: to be called at its end.
-        :raises unixsvc.errors.Unavailable: if ``max_inflight`` requests are pending.
-        :raises unixsvc.errors.RateLimited: if the service has a rate limit, and it is exceeded.
-        """
+    def _admit_within(self, limit: Callable[[Request], None], message: Request) -> Ended:
         ended = self._track(message)
-        if self._limit_page is not None:
-            try:
-                self._limit_page(message)
-            except ServiceError as error:
-                ended(error.code, 0)
-                error.headers = (*error.headers, *(message.reply_headers or ()))
-                raise
+        try:
+            limit(message)
+        except ServiceError as error:
+            ended(error.code, 0)
+            error.headers = (*error.headers, *(message.reply_headers or ()))
+            raise
         return ended
 
     def limit(self, message: Request, limits: Sequence[RateLimit], scope: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any, Final, Protocol, TypeVar
 
 from twisted.web.iweb import IRequest
-from zope.interface import Attribute, Interface, implementer
 
 from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.message import Request
@@ -16,7 +15,6 @@ from unixsvc.security.user_gate import UserGate, UserGates
 
 __all__ = [
     "AdmitsUsers",
-    "PageUser",
     "PageUsers",
     "admit_and_call",
     "current_user",
@@ -24,6 +22,7 @@ __all__ = [
     "message_of",
     "requirements_of",
     "requires",
+    "set_page",
 ]
 
 _ATTRIBUTE: Final = "unixsvc_requires"
@@ -34,29 +33,17 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _UserT = TypeVar("_UserT")
 
 
-class IPageUser(Interface):
-    """The user of a request that a Klein route answers."""
-
-    message: Request = Attribute("The request as a message.")
-
-    def find() -> Awaitable[object]:
-        """Find the user; None if there is none."""
-
-
 class PageUsers:
     """Makes the gates of pages.
 
     :param gates: those of the service; None if it has neither users nor rules.
+    :ivar restrict_all: whether rules of the configuration restrict all pages.
     """
 
     def __init__(self, gates: UserGates | None) -> None:
         self._gates = gates
         self._made: dict[tuple[Requirement, ...] | None, UserGate] = {}
-
-    @property
-    def restrict_all(self) -> bool:
-        """Whether rules of the configuration restrict all pages."""
-        return self._gates is not None and self._gates.has_rules
+        self.restrict_all = gates is not None and gates.has_rules
 
     async def admit(self, message: Request, requirements: tuple[Requirement, ...] | None) -> None:
         """Admit a request to a page, and set its user.
@@ -76,27 +63,13 @@ class PageUsers:
             await waiting
 
 
-@implementer(IPageUser)
-class PageUser:
-    """The user of one request."""
-
-    def __init__(self, users: PageUsers, message: Request) -> None:
-        self._users = users
-        self.message = message
-
-    async def find(self) -> object:
-        """Find the user; None if there is none."""
-        if self.message.user is None:
-            await self._users.admit(self.message, None)
-        return self.message.user
-
-
 class AdmitsUsers(Protocol):
-    """Admits users to pages."""
+    """Admits users to pages.
 
-    @property
-    def restricts_all(self) -> bool:
-        """Whether a page needs to be admitted that demands nothing itself."""
+    :ivar restricts_all: whether a page needs to be admitted that demands nothing itself.
+    """
+
+    restricts_all: bool
 
     async def admit(self, request: IRequest, requirements: tuple[Requirement, ...] | None) -> None:
         """Admit a user to a page."""
@@ -145,7 +118,11 @@ async def find_user(request: IRequest, kind: type[_UserT]) -> _UserT | None:
     :param kind: the class of the user.
     :raises unixsvc.errors.Forbidden: if the user is of another class.
     """
-    user = await _page_user(request).find()
+    users, message = _page_of(request)
+    user = message.user
+    if user is None:
+        await users.admit(message, None)
+        user = message.user
     if user is not None and not isinstance(user, kind):
         raise Forbidden("the user is of another kind")
     return user
@@ -169,9 +146,15 @@ def message_of(request: IRequest) -> Request:
 
     Headers that are added to its reply are sent, if the route has not begun to write its response.
     """
-    message: Request = _page_user(request).message
+    _, message = _page_of(request)
     return message
 
 
-def _page_user(request: Any) -> Any:  # of twisted.web, whose components have no types
-    return request.getComponent(IPageUser)
+def set_page(request: Any, users: PageUsers, message: Request) -> None:
+    """Have the functions of this module know a request of twisted.web."""
+    request.unixsvc_page = users, message  # a component of the request would cost several times as much
+
+
+def _page_of(request: Any) -> tuple[PageUsers, Request]:
+    found: tuple[PageUsers, Request] = request.unixsvc_page
+    return found

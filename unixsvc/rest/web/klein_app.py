@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial, wraps
-from inspect import iscoroutine
+from types import CoroutineType
 from typing import Any, Final, Protocol
 
 from klein import Klein
@@ -93,11 +93,13 @@ class Dispatch:
     :ivar gateway: answers all requests.
     :ivar runner: runs the routes of pages; None until the service has started.
     :ivar run: as of :class:`~unixsvc.server.context.HttpOptions`.
+    :ivar restricts_all: whether rules of the configuration restrict all pages.
     """
 
     gateway: RoutedGateway
     runner: PageRunner | None = None
     run: Callable[[Awaitable[object]], Awaitable[object]] | None = None
+    restricts_all = False
 
     def __init__(self) -> None:
         self._received: dict[IRequest, _Received] = {}
@@ -110,21 +112,17 @@ class Dispatch:
     ) -> None:
         """Have requests answered, as the service has started."""
         self.gateway, self.runner, self.run = gateway, runner, run
+        self.restricts_all = runner.restricts_all
 
     def call(self, function: Callable[..., object], *args: object, **kwargs: object) -> object:
         """Call a page; if it is a coroutine function, it may await asyncio and Deferreds, as actions may."""
         result = function(*args, **kwargs)
-        if self.run is None or not iscoroutine(result):
+        if self.run is None or not isinstance(result, CoroutineType):
             return result
         found = start(_as_coroutine(self.run(result)))
         if isinstance(found, SuspendedCoroutine):
             return Deferred.fromCoroutine(await_result(found))
         return found  # most end in their first step, and need no Deferred
-
-    @property
-    def restricts_all(self) -> bool:
-        """Whether rules of the configuration restrict all pages."""
-        return self.runner is not None and self.runner.restricts_all
 
     def limit(self, arguments: Sequence[object], limits: Sequence[RateLimit], url: str) -> None:
         """Apply the rate limits of a page.

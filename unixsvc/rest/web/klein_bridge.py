@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
@@ -29,12 +30,14 @@ from unixsvc.errors import Internal, ServiceError
 from unixsvc.limiting.rate_limit import RateLimit
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.pages.admission import Ended, PageAdmission
-from unixsvc.rest.pages.users import IPageUser, PageUser
+from unixsvc.rest.pages.users import set_page
 from unixsvc.rest.response import JSON, PAGE, Response
 from unixsvc.rest.web.klein_app import Call, ServiceKlein
 from unixsvc.rest.web.klein_call import KleinCall
 from unixsvc.rest.web.klein_errors import set_http_error
+from unixsvc.rest.web.request import HttpRequest
 from unixsvc.rest.web.responses import set_headers, set_response
+from unixsvc.rest.web.twisted_internals import add_length
 
 __all__ = ["KleinBridge"]
 
@@ -43,6 +46,8 @@ codecs.lookup("idna")
 
 _encode: Final = msgspec.json.Encoder().encode
 _JSON_TYPES: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)
+# The results of most routes. Any other may be a Deferred, a coroutine or something that Klein renders.
+_AT_ONCE: Final = (str, bytes, *_JSON_TYPES)
 
 
 class KleinBridge:
@@ -51,6 +56,7 @@ class KleinBridge:
     :param app: the application, to which pages are added.
     :param admission: applies the rate limits of pages.
     :param seconds: the time until a route has to start its response.
+    :ivar restricts_all: whether a page needs to be admitted that demands nothing itself.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class KleinBridge:
         self._resource = app.pages()
         self._complete = False
         self._calls: dict[IRequest, KleinCall] = {}
+        self.restricts_all = admission.users.restrict_all
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -98,7 +105,7 @@ class KleinBridge:
         try:
             # As in Klein: percent-escapes are decoded before the path is split.
             text = unquote_to_bytes(path).decode()
-            self._adapter.match(text, method.decode("latin-1"))
+            self._adapter.find(text, method.decode("latin-1"))
         except (NoRoute, UnicodeDecodeError):
             return False
         except HTTPException:  # another method, or a redirect
@@ -119,16 +126,21 @@ class KleinBridge:
         :param ended: called when the response is complete, or the client has disconnected.
         :param tls: whether a reverse proxy has received it over TLS.
         """
-        self.complete()
+        if not self._complete:
+            self.complete()
         call = self._calls[request] = KleinCall(request, message, context, ended)
         set_headers(request, Response(200, PAGE, self._builder.common_headers(context)))
-        call.send_reply_headers()
-        request.setComponent(IPageUser, PageUser(self._admission.users, message))
-        if not request.requestHeaders.hasHeader(b"Host"):  # HTTP/1.0; Klein requires one
+        if message.reply_headers is not None:
+            call.send_reply_headers()
+        set_page(request, self._admission.users, message)
+        if not context.facts.host:  # HTTP/1.0; Klein requires one
             request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         if tls or not hasattr(request.getHost(), "port"):
             _set_origin(request, tls=tls)
-        request.notifyFinish().addBoth(self._finished, call)
+        if isinstance(request, HttpRequest):
+            request.call_at_end(partial(self._finished, call))
+        else:
+            request.notifyFinish().addBoth(lambda result: self._finished(call, isinstance(result, Failure)))
         try:
             (self._app.dispatch.pages_for(request) or self._resource).render(request)
         except Exception:  # before the route, as for a Host that is not valid
@@ -141,9 +153,9 @@ class KleinBridge:
         for call in list(self._calls.values()):
             call.cancel(reason)
 
-    def _finished(self, result: object, call: KleinCall) -> None:
+    def _finished(self, call: KleinCall, disconnected: bool) -> None:
         self._calls.pop(call.request, None)
-        call.end(disconnected=isinstance(result, Failure))
+        call.end(disconnected=disconnected)
 
     def limit_route(self, request: IRequest, limits: Sequence[RateLimit], scope: str) -> None:
         """Apply the rate limits of a route.
@@ -156,11 +168,6 @@ class KleinBridge:
         finally:
             call.send_reply_headers()
 
-    @property
-    def restricts_all(self) -> bool:
-        """Whether a page needs to be admitted that demands nothing itself."""
-        return self._admission.users.restrict_all
-
     async def admit(self, request: IRequest, requirements: tuple[Requirement, ...] | None) -> None:
         """Admit a user to a route.
 
@@ -172,11 +179,19 @@ class KleinBridge:
         finally:
             call.send_reply_headers()
 
-    def run_route(self, request: IRequest, call: Call) -> Deferred[object]:
+    def run_route(self, request: IRequest, call: Call) -> object:
         """Call a route: its result is encoded, and it is cancelled when its time is up."""
         klein_call = self._calls[request]
-        result = klein_call.follow(maybeDeferred(call), self._reactor, self._seconds)
-        return result.addCallback(self._encode, klein_call)
+        try:
+            result = call()
+        except Exception:
+            raise
+        except BaseException:
+            raise klein_call.hidden(Failure()) from None
+        if isinstance(result, _AT_ONCE):  # most, and they need no Deferreds
+            return self._encode(result, klein_call)
+        waiting: Deferred[object] = maybeDeferred(lambda: result)
+        return klein_call.follow(waiting, self._reactor, self._seconds).addCallback(self._encode, klein_call)
 
     def run_error_handler(self, request: IRequest, call: Call) -> Deferred[object]:
         """Call an error handler of the application."""
@@ -187,7 +202,8 @@ class KleinBridge:
         request = call.request
         if request.startedWriting:
             return result
-        call.send_reply_headers()
+        if call.message.reply_headers is not None:
+            call.send_reply_headers()
         if isinstance(result, _JSON_TYPES):
             content_type = request.responseHeaders.getRawHeaders(b"Content-Type")
             response = self._builder.with_body(request.code, JSON, _encode(result), call.context)
@@ -197,8 +213,8 @@ class KleinBridge:
             return body
         if isinstance(result, str):
             result = result.encode()
-        if isinstance(result, bytes) and not request.responseHeaders.hasHeader(b"Content-Length"):
-            request.setHeader(b"Content-Length", b"%d" % len(result))
+        if isinstance(result, bytes):
+            add_length(request.responseHeaders, len(result))
         return result
 
     def _failed(self, request: IRequest, failure: Failure) -> bytes | Deferred[bytes]:

@@ -28,6 +28,10 @@ class KleinCall:
     :ivar message: the request as the log knows it.
     """
 
+    __slots__ = ("_ended", "_result", "_route", "_timer", "context", "message", "request")
+
+    _result: Deferred[object]
+
     def __init__(
         self,
         request: WebRequest,
@@ -39,7 +43,6 @@ class KleinCall:
         self.request = request
         self.message = message
         self.context = context
-        self._result: Deferred[object] = Deferred(self._cancelled)
         self._route: Deferred[object] | None = None
         self._timer: IDelayedCall | None = None
 
@@ -49,15 +52,18 @@ class KleinCall:
         :param seconds: the time until the route has to start its response.
         """
         self._route = route
+        self._result = Deferred(self._cancelled)
         route.addBoth(self._returned)
         if not self._result.called:
             self._timer = reactor.callLater(seconds, self._timed_out)
         return self._result
 
     def send_reply_headers(self) -> None:
-        """Add the headers that limits have given the reply."""
+        """Add the headers that the message has for the reply, as of limits."""
+        if self.message.reply_headers is None:
+            return
         headers = self.request.responseHeaders
-        for name, value in self.message.reply_headers or ():
+        for name, value in self.message.reply_headers:
             headers.addRawHeader(name.encode("latin-1"), value.encode("latin-1"))
         force_setattr(self.message, "reply_headers", None)
 
@@ -70,11 +76,20 @@ class KleinCall:
 
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the route; ``reason`` is the response, whatever the route returns then."""
-        result, route = self._result, self._route
-        if route is not None and not result.called:
+        route = self._route
+        if route is not None and not self._result.called:
             self._stop_timer()
-            result.errback(Failure(reason))
+            self._result.errback(Failure(reason))
             route.cancel()
+
+    def hidden(self, failure: Failure) -> Internal:
+        """Log a BaseException, as asyncio's CancelledError or SystemExit: Klein does not handle them.
+
+        :returns: the error in its place.
+        """
+        request_id = self.message.request_id
+        _log.failure("{request!r} failed", failure, request=self.message, request_id=request_id)
+        return Internal()
 
     def _timed_out(self) -> None:
         if not self.request.startedWriting:  # else it sends a stream
@@ -91,10 +106,7 @@ class KleinCall:
             if isinstance(result, Failure) and not result.check(CancelledError):
                 _log.failure("{request!r} failed after its response", result, request=self.message)
         elif isinstance(result, Failure) and not result.check(Exception):
-            # Klein does not handle a BaseException, as asyncio's CancelledError or SystemExit.
-            request_id = self.message.request_id
-            _log.failure("{request!r} failed", result, request=self.message, request_id=request_id)
-            self._result.errback(Failure(Internal()))
+            self._result.errback(Failure(self.hidden(result)))
         else:
             self._result.callback(result)  # with a Failure, the same as errback
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from io import BytesIO
 from typing import Any, Final
@@ -28,6 +29,9 @@ class HttpRequest(Request):
     """A request without traversal of resources and without sessions."""
 
     channel: Any  # WebChannel; twisted.web declares no type
+    _at_end: Callable[[bool], object] | None = None
+    # The same as twisted.web's, without a call of a function for each use as a key.
+    __hash__ = object.__hash__
 
     def take(self, head: Head, body: bytes) -> None:
         """Take over a request that has been parsed.
@@ -65,6 +69,28 @@ class HttpRequest(Request):
     def postpath(self) -> list[bytes]:  # type: ignore[override]
         """The path segments, decoded."""
         return [unquote_to_bytes(segment) for segment in self.path[1:].split(b"/")]
+
+    def call_at_end(self, callback: Callable[[bool], object]) -> None:
+        """Call a function at the end of the response, as ``notifyFinish``, but without a Deferred.
+
+        :param callback: its argument is whether the client has disconnected before the end.
+        """
+        self._at_end = callback
+
+    def finish(self) -> None:
+        """End the response."""
+        super().finish()
+        self._end(disconnected=False)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client has disconnected."""
+        self._end(disconnected=True)
+        super().connectionLost(reason)
+
+    def _end(self, *, disconnected: bool) -> None:
+        if self._at_end is not None:
+            callback, self._at_end = self._at_end, None
+            callback(disconnected)
 
     def processingFailed(self, reason: Failure) -> Failure:
         """Respond with a problem, status 500, without details; twisted.web's own is HTML with a traceback."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from klein import Klein
@@ -14,6 +14,7 @@ from werkzeug.routing import Map
 
 __all__ = [
     "ParsedHeaders",
+    "add_length",
     "is_write_paused",
     "replace_headers",
     "share_routes",
@@ -21,7 +22,7 @@ __all__ = [
     "use_url_map",
 ]
 
-_Pairs = Iterable[tuple[bytes, bytes]]
+_Pairs = Sequence[tuple[bytes, bytes]]
 
 
 class ParsedHeaders(Headers):
@@ -52,10 +53,17 @@ def replace_headers(headers: Headers, first: _Pairs, others: _Pairs, date: bytes
     for name, value in first:
         raw[name] = [value]
     raw[b"Date"] = dates
-    found: dict[bytes, list[bytes]] = {}
+    for name, _ in others:
+        raw[name] = []
     for name, value in others:  # some there are several of, as Set-Cookie
-        found.setdefault(name, []).append(value)
-    raw.update(found)
+        raw[name].append(value)
+
+
+def add_length(headers: Headers, length: int) -> None:
+    """Set ``Content-Length``, unless it is there. Twisted would check the name and the value of a number."""
+    raw = headers._rawHeaders
+    if b"Content-Length" not in raw:
+        raw[b"Content-Length"] = [b"%d" % length]
 
 
 def take_over_reading(channel: HTTPChannel, transport: IPushProducer) -> None:

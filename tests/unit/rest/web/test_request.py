@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from klein import Klein
+from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -64,6 +65,27 @@ class RequestTests(SynchronousTestCase):
         """Cookies are parsed."""
         self.assertEqual(self.request("GET /wait HTTP/1.1", "Cookie: a=b; c=d").getCookie(b"c"), b"d")
         self.assertIsNone(self.request("GET /wait HTTP/1.1").getCookie(b"c"))
+
+    def test_at_end(self) -> None:
+        """A function is called once at the end of the response, or when the client has disconnected."""
+        ended: list[bool] = []
+        finished, lost = self.request("GET /wait HTTP/1.1"), self.request("GET /wait HTTP/1.1")
+        for request in (finished, lost):
+            request.call_at_end(ended.append)
+        finished.write(b"some")
+        self.assertEqual(ended, [])
+        finished.finish()
+        finished.finish()  # twisted.web warns
+        self.assertEqual((len(self.flushWarnings()), ended), (1, [False]))
+        lost.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(ended, [False, True])
+        self.assertRaises(RuntimeError, lost.finish)
+        self.assertEqual(ended, [False, True])
+
+    def test_key(self) -> None:
+        """Requests are keys of dicts, each for itself."""
+        first, second = self.request("GET /wait HTTP/1.1"), self.request("GET /wait HTTP/1.1")
+        self.assertEqual({first: 1, second: 2}, {second: 2, first: 1})
 
     def test_klein(self) -> None:
         """Klein dispatches such a request, and its response is sent."""

@@ -221,3 +221,57 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(sorted(rule.rule for rule in rules.iter_rules()), ["/a", "/b", "/own"])
         self.assertTrue(rules.is_endpoint_expecting("a"))
         self.assertFalse(rules.is_endpoint_expecting("a", "x"))
+
+
+class FindTests(SynchronousTestCase):
+    """A match of a page that is made once, and used twice."""
+
+    def setUp(self) -> None:
+        """Add a page, and find it."""
+        self.rules = RuleMap(list, lambda name: None)
+        self.rules.add(Rule("/page/<int:id>", endpoint="page", methods=["GET"]))
+        self.matched = 0
+        matcher = self.rules.pages._matcher
+        match = matcher.match
+
+        def count(*args: Any) -> Any:
+            self.matched += 1
+            return match(*args)
+
+        matcher.match = count  # type: ignore[method-assign]
+
+    def match(self, path: str, method: str = "GET", **kwargs: Any) -> Any:
+        """Match as Klein does."""
+        adapter = self.rules.pages.bind("shop.test", "/below", path_info=path, default_method=method)
+        return adapter.match(return_rule=True, **kwargs)
+
+    def test_once(self) -> None:
+        """Klein gets the result of a path that has been found before; once, and with the same values."""
+        adapter = self.rules.pages.bind("")
+        for path in ("/page/1", "/page/2"):
+            adapter.find(path, "GET")
+            rule, values = self.match(path)
+            self.assertEqual((rule.endpoint, values), ("page", {"id": int(path[-1])}))
+        self.assertEqual(self.matched, 2)
+        self.assertEqual(self.match("/page/2")[1], {"id": 2})
+        self.assertEqual(self.matched, 3)
+
+    def test_other(self) -> None:
+        """Another path, another method, other arguments and a rule that was added since are matched."""
+        adapter = self.rules.pages.bind("")
+        adapter.find("/page/1", "GET")
+        self.assertEqual(self.match("/page/2")[1], {"id": 2})
+        adapter.find("/page/1", "GET")
+        self.assertRaises(WrongMethod, self.match, "/page/1", "POST")
+        adapter.find("/page/1", "GET")
+        self.assertRaises(NoRule, self.match, "/page/1", path_info="/none")
+        adapter.find("/page/1", "GET")
+        self.rules.add(Rule("/page/1", endpoint="first"))
+        self.assertEqual(self.match("/page/1")[0].endpoint, "first")
+
+    def test_not_found(self) -> None:
+        """A path without a page is an error, and leaves nothing behind."""
+        adapter = self.rules.pages.bind("")
+        self.assertRaises(NoRule, adapter.find, "/none", "GET")
+        self.assertRaises(WrongMethod, adapter.find, "/page/1", "POST")
+        self.assertIsNone(self.rules.pages.found)

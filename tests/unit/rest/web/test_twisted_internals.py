@@ -17,6 +17,7 @@ from twisted.web.server import Site
 import unixsvc.rest
 from unixsvc.rest.web.twisted_internals import (
     ParsedHeaders,
+    add_length,
     is_write_paused,
     replace_headers,
     take_over_reading,
@@ -41,6 +42,21 @@ class InternalsTests(SynchronousTestCase):
             built.setRawHeaders(b"date", [b"today" if before else b"now"])
             built.setRawHeaders(b"www-authenticate", [b"Bearer"])
             self.assertEqual(sorted(replaced.getAllRawHeaders()), sorted(built.getAllRawHeaders()))
+
+    def test_several(self) -> None:
+        """Fields with one name are all set, in place of those before."""
+        headers = Headers({b"Set-Cookie": [b"old"]})
+        replace_headers(headers, [], [(b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")], b"now")
+        self.assertEqual(headers.getRawHeaders("set-cookie"), ["a=1", "b=2"])
+
+    def test_length(self) -> None:
+        """A length is set as twisted.web sets it, unless there is one."""
+        headers = Headers()
+        add_length(headers, 7)
+        self.assertEqual(headers.getRawHeaders("content-length"), ["7"])
+        headers.setRawHeaders(b"content-length", [b"8"])
+        add_length(headers, 7)
+        self.assertEqual(headers.getRawHeaders("content-length"), ["8"])
 
     def test_spelling(self) -> None:
         """The headers of responses have twisted.web's spelling."""
