@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from unixsvc.authentication.credentials import Credentials
 from unixsvc.authentication.user_function import UserFunction
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Request
+
+if TYPE_CHECKING:
+    from unixsvc.limiting.table import RateTable
 
 __all__ = ["Scheme"]
 
@@ -27,6 +31,13 @@ class Scheme(Protocol):
 
         :param folder: the base of relative paths: the directory of the configuration.
         :raises unixsvc.errors.ConfigError: if a file cannot be read, or a package is missing.
+        """
+
+    def share(self, make_table: Callable[[], RateTable], now: Callable[[], float]) -> None:
+        """Count what is limited over all workers of a service.
+
+        :param make_table: makes the table that they share.
+        :param now: a monotonic clock that they share, in seconds.
         """
 
     def read(self, request: Request) -> Credentials | None:

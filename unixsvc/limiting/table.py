@@ -126,6 +126,24 @@ class RateTable:
             with suppress(OSError):
                 locks.release()
 
+    def give_back(self, bucket: Bucket, now: int) -> None:
+        """Put a token back, which :meth:`take` has taken."""
+        locks = self._locks
+        if locks is None:
+            self._give_back(bucket, now)
+            return
+        locks.acquire([bucket.number])
+        try:
+            self._give_back(bucket, now)
+        finally:
+            with suppress(OSError):
+                locks.release()
+
+    def _give_back(self, bucket: Bucket, now: int) -> None:
+        # If the bucket has become full meanwhile, this is its place or a free one, whose time has passed: an
+        # earlier one says the same.
+        self._words[self._find(bucket, now, ())] -= bucket.interval
+
     def _take(self, buckets: Sequence[Bucket], now: int) -> list[Verdict]:
         words = self._words
         places: list[int] = []

@@ -134,6 +134,9 @@ async def make_core(
     ended: SharedResult[None] = SharedResult()
     context = ServiceContext(config.service, config.folder, config.settings)
     schemes = start_schemes(app, context)
+    if (make_table := parts.get("limits")) is not None:
+        for scheme in schemes:
+            scheme.share(make_table, now)
     application = await start_application(
         app,
         context,

@@ -15,7 +15,7 @@ from unixsvc.authentication.schemes.api_key import ApiKey
 from unixsvc.authentication.schemes.basic import Basic, Password
 from unixsvc.authentication.schemes.bearer import Bearer
 from unixsvc.authentication.schemes.client_certificate import ClientCertificate
-from unixsvc.authentication.schemes.failure_limit import FailureLimit, client_of
+from unixsvc.authentication.schemes.failure_limit import client_of
 from unixsvc.authentication.schemes.forwarded_user import Forwarded, ForwardedUser
 from unixsvc.authentication.schemes.unix_user import UnixUser
 from unixsvc.domain.client_certificate import PeerCertificate
@@ -145,39 +145,7 @@ class BasicTests(SynchronousTestCase):
         self.assertEqual(Basic(check, realm="Shop").challenge(""), 'Basic realm="Shop", charset="UTF-8"')
 
 
-class FailureLimitTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        """Two failures in ten seconds."""
-        self.now = 0.0
-        self.limit = FailureLimit(2, 10.0, lambda: self.now)
-
-    def test_interval(self) -> None:
-        """The interval begins with the first failure, and then the client may try again."""
-        self.assertEqual([self.limit.attempt("a") for _ in range(2)], [0.0, 0.0])
-        self.now = 4.0
-        self.assertEqual(self.limit.attempt("a"), 6.0)
-        self.now = 10.0
-        self.assertEqual(self.limit.attempt("a"), 0.0)
-
-    def test_at_once(self) -> None:
-        """Attempts that have not ended count, so that many at once are no way around; successes do not."""
-        self.assertEqual([self.limit.attempt("a") for _ in range(3)], [0.0, 0.0, 10.0])
-        self.limit.succeed("a")
-        self.assertEqual(self.limit.attempt("a"), 0.0)
-        self.assertGreater(self.limit.attempt("a"), 0.0)
-
-    def test_many_clients(self) -> None:
-        """Many addresses do not fill the memory: those above a number share one count."""
-        for number in range(10_002):
-            self.assertEqual(self.limit.attempt(str(number)), 0.0)
-        self.assertGreater(self.limit.attempt("another"), 0.0)
-        self.assertLessEqual(len(self.limit._clients), 10_001)
-
-    def test_no_limit(self) -> None:
-        """0 is for no limit."""
-        limit = FailureLimit(0, 10.0)
-        self.assertEqual({limit.attempt("a") for _ in range(100)}, {0.0})
-
+class ClientTests(SynchronousTestCase):
     def test_client(self) -> None:
         """A client is an address, a network of IPv6 or, on a socket, a user; only a proxy can change it."""
         self.assertEqual(client_of(over_http()), "192.0.2.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from unixsvc import App
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.limiting.service_rate import ServiceRate
+from unixsvc.limiting.table import RateTable
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
@@ -34,8 +36,12 @@ class ServedCase(SynchronousTestCase):
         rate: ServiceRate | None = None,
         access: Any = "off",
         limits: Limits | None = None,
+        table: Callable[[], RateTable] = RateTable,
     ) -> ServiceHost:
-        """Serve an application; over a socket if ``http`` is None."""
+        """Serve an application; over a socket if ``http`` is None.
+
+        :param table: makes what the workers of the service share.
+        """
         self.clock = Clock()
         self.endpoint = MemoryEndpoint()
         handler = (
@@ -48,7 +54,13 @@ class ServedCase(SynchronousTestCase):
             "shop", 1, ".", settings, limits or Limits(), Security("off"), Log(access=access), "", http=http
         )
         making = make_service_host(
-            config, app, self.endpoint, self.clock, blocking=ImmediateRunner(), now=self.clock.seconds
+            config,
+            app,
+            self.endpoint,
+            self.clock,
+            blocking=ImmediateRunner(),
+            now=self.clock.seconds,
+            limits=table,
         )
         host = self.successResultOf(Deferred.fromCoroutine(making))
         self.successResultOf(host.listen(probe=False))

@@ -9,9 +9,10 @@ import svcs
 from klein import Klein
 
 from tests.unit.service.served import ServedCase, code_of
-from unixsvc import GET, App, Conflict, RateLimit
+from unixsvc import GET, App, Basic, Conflict, Password, RateLimit
 from unixsvc.config.http import Http
 from unixsvc.limiting.service_rate import ServiceRate
+from unixsvc.limiting.table import RateTable, SharedTable
 from unixsvc.rest import rate_limit
 from unixsvc.testing import MemoryService
 
@@ -197,3 +198,23 @@ class PageLimitTests(ServedCase):
         self.serve(self.app, http=HTTP)
         codes = [code_of(self.request("GET", path)) for path in ("/async/a", "/async/b", "/free", "/free")]
         self.assertEqual(codes, [200, 429, 200, 200])
+
+
+class WrongPasswordTests(ServedCase):
+    def test_workers(self) -> None:
+        """Wrong passwords count over all workers of a service."""
+
+        def nobody(sent: Password) -> None:
+            return None
+
+        def hello() -> str:
+            return "hello"
+
+        shared = SharedTable()
+        self.addCleanup(shared.close)
+        codes = []
+        for _ in range(2):
+            app = App([GET("/", hello, requires=["all"])], authenticate=[Basic(nobody, max_failures=3)])
+            self.serve(app, http=Http(docs=False), table=lambda: RateTable(shared.fileno()))
+            codes += [code_of(self.request("GET", "/", "Authorization: Basic YTpi")) for _ in range(2)]
+        self.assertEqual(codes, [401, 401, 401, 429])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from unixsvc.authentication.interfaces import Scheme
 from unixsvc.authentication.user_function import UserFunction
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from unixsvc.limiting.table import RateTable
 
 __all__ = ["SchemeBase", "quoted"]
 
@@ -42,6 +45,9 @@ class SchemeBase(Scheme):
 
     def start(self, folder: str) -> None:
         """Do nothing: the scheme has no files."""
+
+    def share(self, make_table: Callable[[], RateTable], now: Callable[[], float]) -> None:
+        """Do nothing: the scheme counts nothing."""
 
     def settle(self, request: Request, *, failed: bool) -> None:
         """Do nothing: the scheme has no limit for failures of its own."""

@@ -6,6 +6,7 @@ import binascii
 import math
 from base64 import b64decode
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -15,6 +16,9 @@ from unixsvc.authentication.schemes.failure_limit import FailureLimit, client_of
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Request
 from unixsvc.errors import RateLimited
+
+if TYPE_CHECKING:
+    from unixsvc.limiting.table import RateTable
 
 __all__ = ["Basic", "Password"]
 
@@ -41,8 +45,8 @@ class Basic(SchemeBase):
     :param find_user: gets a :class:`~unixsvc.Password`; returns the user, or None. Compare with
         :func:`~unixsvc.verify_password`, which takes as long for a user who does not exist.
     :param realm: what the password is for, which browsers show.
-    :param max_failures: a client that has failed so often within ``interval`` gets 429; 0 for no limit. Each
-        worker counts for itself.
+    :param max_failures: a client that has failed so often within ``interval`` gets 429; 0 for no limit. The
+        workers of a service count together. From then on it may fail every ``interval / max_failures``.
     :param interval: in seconds.
     :param name: of the scheme.
     :param description: for API documentation.
@@ -60,7 +64,11 @@ class Basic(SchemeBase):
     ) -> None:
         super().__init__(find_user, name, description)
         self._realm = realm
-        self._failures = FailureLimit(max_failures, interval)
+        self._failures = FailureLimit(name, max_failures, interval)
+
+    def share(self, make_table: Callable[[], RateTable], now: Callable[[], float]) -> None:
+        """Count failures over all workers."""
+        self._failures.share(make_table, now)
 
     def read(self, request: Request) -> Credentials | None:
         """Return the user name and the password."""

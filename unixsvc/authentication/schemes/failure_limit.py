@@ -5,45 +5,45 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Final
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Final
 
 from unixsvc.domain.message import Request
 
+if TYPE_CHECKING:
+    from unixsvc.limiting.table import Bucket, RateTable
+
 __all__ = ["FailureLimit", "client_of"]
 
-_MAX_CLIENTS: Final = 10_000
-# The clients above that number share one count.
-_OTHERS: Final = "others"
-
-
-class _Failures(Struct):
-    """The failures of one client in one interval.
-
-    :ivar end: when the interval ends.
-    """
-
-    end: float
-    count: int = 0
+_NANO: Final = 1_000_000_000
 
 
 class FailureLimit:
-    """Counts the failures of each client in one worker; a client above the limit has to wait.
+    """Counts the failures of each client; a client above the limit has to wait.
 
-    An attempt counts as a failure from its beginning, until it succeeds: a client that makes many attempts at
-    once does not get more.
+    It is a rate limit of failures: a client may fail so often at once, and after that once in each
+    ``interval / limit``. An attempt counts as a failure from its beginning, until it succeeds: a client that
+    makes many attempts at once does not get more.
 
+    :param name: of the scheme; failures of others are counted apart.
     :param limit: the number of failures in an interval; 0 for no limit.
-    :param interval: in seconds, from the first failure.
-    :param now: a monotonic clock, in seconds.
+    :param interval: in seconds.
     """
 
-    def __init__(self, limit: int, interval: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, limit: int, interval: float) -> None:
+        self._scope = f"failures {name} {limit} {interval}".encode()
         self._limit = limit
-        self._interval = interval
-        self._now = now
-        self._clients: dict[str, _Failures] = {}  # in the order of their ends, as all intervals are equal
+        self._interval = max(round(interval * _NANO / limit), 1) if limit else 0
+        self._table: RateTable | None = None
+        self._now = time.monotonic
+
+    def share(self, make_table: Callable[[], RateTable], now: Callable[[], float]) -> None:
+        """Count over all workers of a service; without it, each counts for itself.
+
+        :param make_table: makes the table that they share.
+        :param now: a monotonic clock that they share, in seconds.
+        """
+        if self._limit:
+            self._table, self._now = make_table(), now
 
     def attempt(self, client: str) -> float:
         """Begin an attempt.
@@ -52,28 +52,28 @@ class FailureLimit:
         """
         if not self._limit:
             return 0.0
-        now = self._now()
-        self._forget(now)
-        if client not in self._clients and len(self._clients) >= _MAX_CLIENTS:
-            client = _OTHERS
-        failures = self._clients.setdefault(client, _Failures(now + self._interval))
-        if failures.count >= self._limit:
-            return failures.end - now
-        failures.count += 1
-        return 0.0
+        table = self._own_table()
+        [verdict] = table.take([self._bucket(table, client)], self._time())
+        return verdict.wait / _NANO
 
     def succeed(self, client: str) -> None:
         """An attempt has succeeded; the failures before stay counted."""
-        failures = self._clients.get(client) or self._clients.get(_OTHERS)
-        if failures is not None and failures.count:
-            failures.count -= 1
+        if self._limit:
+            table = self._own_table()
+            table.give_back(self._bucket(table, client), self._time())
 
-    def _forget(self, now: float) -> None:
-        while self._clients:
-            client, failures = next(iter(self._clients.items()))
-            if failures.end > now:
-                return
-            del self._clients[client]
+    def _own_table(self) -> RateTable:
+        if self._table is None:
+            from unixsvc.limiting.table import RateTable  # few services have such a limit
+
+            self._table = RateTable()
+        return self._table
+
+    def _bucket(self, table: RateTable, client: str) -> Bucket:
+        return table.bucket(self._scope, client, self._interval, self._limit)
+
+    def _time(self) -> int:
+        return int(self._now() * _NANO)
 
 
 def client_of(request: Request) -> str:
