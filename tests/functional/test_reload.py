@@ -164,3 +164,18 @@ class ConfigurationTests(ReloadTestCase):
         self.assertEqual(self.worker_pids("other"), before[0])
         self.assertEqual(set(self.worker_pids()) & set(before[1]), set())
         self.assertRefuses(4, ["reload", "nobody"], "there is no service 'nobody'", "codes, other")
+
+
+class EditedTests(OrchestratorTestCase):
+    """An application whose worker changes one of its modules within the second of its import."""
+
+    config = '[services.edited]\napp = "edited:app"\n'
+
+    def test_same_second(self) -> None:
+        """A reload and a check have the new code, although it has the size and time of the old one."""
+        running = self.start(environment={"PYTHONDONTWRITEBYTECODE": ""})
+        self.assertEqual(self.ask("edited", "/value"), 1)
+        self.assertDone("check")
+        running.signal(signal.SIGHUP)
+        running.until("reloaded all services")
+        self.assertEqual(self.ask("edited", "/value"), 2)

@@ -12,6 +12,7 @@ import msgspec
 
 from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.worker.bytecode import compile_settled_sources
 from unixsvc.orchestrator.worker.environment import import_path, initial_environment
 from unixsvc.orchestrator.worker.privileges import drop, find_privileges, import_framework_handler
 from unixsvc.service.load_failure import load_failure
@@ -51,6 +52,7 @@ def _worker_environment(folder: str, service: ServiceSettings) -> Iterator[None]
     """Set the import path and the environment of a worker; turn what an application raises into one line."""
     path, environ = list(sys.path), dict(os.environ)
     sys.path += [*import_path(service.environment), folder]
+    compile_settled_sources()  # workers use the compiled files
     os.environ.update(service.environment)
     try:
         yield

@@ -135,7 +135,8 @@ class Reloader:
 def forget_bytecode(changed: AbstractSet[str]) -> None:
     """Remove the compiled files of changed modules.
 
-    Python takes them for current if a file is saved twice within a second with the same size.
+    Python takes them for current if a file is saved twice within a second with the same size. Workers write
+    none in this second, but other programs do, such as a test runner.
     """
     for path in changed:
         if path.endswith(".py"):

@@ -95,6 +95,7 @@ def main() -> None:
 
     from unixsvc.listen.fd_limits import raise_limit
     from unixsvc.orchestrator.reactor import IWorkerReactor
+    from unixsvc.orchestrator.worker.bytecode import compile_settled_sources
     from unixsvc.orchestrator.worker.privileges import import_framework, import_framework_handler
     from unixsvc.orchestrator.worker.unawaited import UnawaitedDeferreds
     from unixsvc.orchestrator.worker.worker import Worker, WorkerRuntime
@@ -111,6 +112,7 @@ def main() -> None:
     orphan_watch.start()
     writer.start()
     sys.path += application_path
+    compile_settled_sources()
     running = cast(IWorkerReactor, reactor)
     UnawaitedDeferreds(running).install()
     worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
