@@ -48,5 +48,5 @@ class BodySpec(Struct, frozen=True):
         return self.kind in (BodyKind.STREAM, BodyKind.FORM)
 
 
-NO_ROUTE: Final = BodySpec(routed=False)
-"""Stands for the body of a request that has no route."""
+NO_ROUTE: Final = BodySpec(BodyKind.RAW, routed=False)
+"""Of a request that no route serves. Any body will do, as the error does not depend on it."""

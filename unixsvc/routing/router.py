@@ -12,7 +12,7 @@ import svcs
 from unixsvc.contract.describe import RouteDescription, describe
 from unixsvc.contract.model import Contract
 from unixsvc.domain.action_runner import ActionRunner, PlainRunner
-from unixsvc.domain.body_spec import NO_ROUTE, BodyKind, BodySpec
+from unixsvc.domain.body_spec import NO_ROUTE, BodySpec
 from unixsvc.domain.idempotency_key import invalid_key
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json, JsonObject
@@ -20,7 +20,7 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.refusal import refusal_of
 from unixsvc.domain.route_info import RouteInfo
 from unixsvc.domain.validation.pydantic_models import encode_model
-from unixsvc.errors import ConfigError, Malformed, MethodNotAllowed, ServiceError
+from unixsvc.errors import ConfigError, Malformed, ServiceError
 from unixsvc.routing.app import App, check_error_hook
 from unixsvc.routing.builtin_routes import PREFIX, BuiltinRoutes, builtin_group
 from unixsvc.routing.container import ServiceContainer
@@ -35,7 +35,6 @@ from unixsvc.routing.table import Table
 __all__ = ["Router"]
 
 _T = TypeVar("_T")
-_ANY_BODY: Final = BodySpec(BodyKind.RAW)
 _encode: Final = msgspec.json.Encoder(enc_hook=encode_model).encode
 
 
@@ -177,14 +176,12 @@ class Router:
     def body_spec(self, method: str, path: str) -> BodySpec | None:
         """Return how the route of a request takes the body; None for a JSON object.
 
-        With a method that the path does not have, the body does not matter: the reply is 405.
+        ``NO_ROUTE`` if none serves this method and path: the reply is 404 or 405, whatever the body is.
         """
         if not self._has_special_bodies:
             return None
         try:
             endpoint, _ = self._table.match(method, path)
-        except MethodNotAllowed:
-            return _ANY_BODY
         except ServiceError:
             return NO_ROUTE
         return endpoint.body

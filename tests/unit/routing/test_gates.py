@@ -120,3 +120,4 @@ class BodySpecTests(SynchronousTestCase):
         self.assertEqual(router.body_spec("POST", "/a/7"), BodySpec(BodyKind.OBJECT, 7))
         self.assertIsNone(router.body_spec("GET", "/b/7"))
         self.assertIs(router.body_spec("GET", "/c"), NO_ROUTE)
+        self.assertIs(router.body_spec("POST", "/b/7"), NO_ROUTE)
