@@ -233,6 +233,30 @@ class SharedTests(SynchronousTestCase):
         said.append(child.stdout.readline())
         self.assertEqual(said, ["waits\n", "False\n"])
 
+    def test_give_back(self) -> None:
+        """A token is put back while this process holds the lock, which others can get afterwards."""
+        table = RateTable(self.shared.fileno())
+        bucket = table.bucket(b"limit", "key", SECOND, 1)
+        sums: list[int] = []
+        locks = RecordLocks(self.shared.fileno())
+
+        class Watched:
+            def acquire(self, places: list[int]) -> None:
+                locks.acquire(places)
+                sums.append(sum(table._words))
+
+            def release(self) -> None:
+                sums.append(sum(table._words))
+                locks.release()
+
+        self.assertTrue(table.take([bucket], SECOND)[0].allowed)
+        table._locks = Watched()  # type: ignore[assignment]  # a double
+        table.give_back(bucket, SECOND)
+        self.assertEqual(sums[0] - sums[1], SECOND)
+        self.child(_HOLD, bucket.number)  # has read the line, so it has the lock
+        table._locks = None
+        self.assertTrue(table.take([bucket], SECOND)[0].allowed)
+
     def test_same_keys(self) -> None:
         """All processes find the same place for a key, and another one in another table."""
         tables = [RateTable(self.shared.fileno()) for _ in range(2)]
