@@ -119,10 +119,11 @@ class TooLarge(ServiceError, code=413, message="Message too large"):
     """The message exceeds the size limit.
 
     :param limit: the limit in bytes.
+    :param setting: what sets it: ``max_message_bytes`` of the configuration, or ``max_body`` of a route.
     """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__({"max_message_bytes": limit})
+    def __init__(self, limit: int, setting: str = "max_message_bytes") -> None:
+        super().__init__({setting: limit})
 
 
 class Invalid(ServiceError, code=422, message="Invalid arguments"):

@@ -113,7 +113,7 @@ class HttpDatasource:
         def collect(chunk: bytes) -> None:
             chunks.append(chunk)
             if sum(map(len, chunks)) > self._max_bytes:
-                raise TooLarge(self._max_bytes)
+                raise TooLarge(self._max_bytes, "max_bytes")
 
         await treq.collect(response, collect)
         return b"".join(chunks)

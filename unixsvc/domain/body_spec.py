@@ -7,8 +7,12 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["HTTP_ONLY", "NO_ROUTE", "BodyKind", "BodySpec"]
+__all__ = ["HTTP_ONLY", "MAX_BODY", "MAX_MESSAGE", "NO_ROUTE", "BodyKind", "BodySpec"]
 
+MAX_MESSAGE: Final = "max_message_bytes"
+"""The setting that limits the bodies of other routes."""
+MAX_BODY: Final = "max_body"
+"""The option of a route that limits its body."""
 HTTP_ONLY: Final = "the route exists over HTTP only"
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr, replace
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from unixsvc.contract.model import Contract, UnavailableContract
-from unixsvc.domain.body_spec import BodyKind, BodySpec
+from unixsvc.domain.body_spec import MAX_BODY, BodyKind, BodySpec
 from unixsvc.domain.coroutine import SuspendedCoroutine, await_result, start
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.json import JsonObject
@@ -192,7 +192,7 @@ class Gateway:
         """The message of a request that has a body, or whose body may arrive later."""
         spec = None if self._body_spec is None else self._body_spec(method.decode("latin-1"), path)
         if spec is not None and spec.max_body is not None and len(body) > spec.max_body:
-            raise TooLarge(spec.max_body)
+            raise TooLarge(spec.max_body, MAX_BODY)
         if spec is not None and spec.arrives_later:
             message = decode_request(method, path, query, facts, b"", meta, connection.peer)
             force_setattr(message, "upload", self._uploads.start(facts.headers, body, connection.incoming))

@@ -118,7 +118,8 @@ class HttpDatasourceTests(SynchronousTestCase):
 
     def test_too_large(self) -> None:
         """A response above the size limit is refused."""
-        self.failureResultOf(self.ask(body=b'"' + b"x" * 100 + b'"'), TooLarge)
+        failure = self.failureResultOf(self.ask(body=b'"' + b"x" * 100 + b'"'), TooLarge)
+        self.assertEqual([*failure.value.detail], ["max_bytes"])
         self.successResultOf(self.ask(body=b'"' + b"x" * 90 + b'"'))
 
     def test_late(self) -> None:

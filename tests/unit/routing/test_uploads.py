@@ -155,7 +155,7 @@ class FilesTests(SynchronousTestCase):
         http = MemoryHttp(app)
         self.addCleanup(http.close)
         response = self.successResultOf(http.post("/short", files={"photo": ("a", b"x" * 300)}))
-        self.assertEqual((response.status_code, response.json()["max_message_bytes"]), (413, 300))
+        self.assertEqual((response.status_code, response.json()["max_body"]), (413, 300))
 
     def test_idempotency_key(self) -> None:
         """A key is refused, as the data that it belongs to have not arrived."""

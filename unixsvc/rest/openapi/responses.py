@@ -101,7 +101,7 @@ _FAILURES: Final = {
         "An earlier request with this `Idempotency-Key` was interrupted; its result is not known.",
     ),
     412: _Failure("PreconditionFailed", "The file is not as `If-Match` or `If-Unmodified-Since` requires."),
-    413: _Failure("TooLarge", "The body is larger than `max_message_bytes`."),
+    413: _Failure("TooLarge", "The body is larger than the limit, which the response has."),
     415: _Failure("UnsupportedMediaType", "The media type or the charset of the body is not supported."),
     416: _Failure("RangeNotSatisfiable", "No range is within the file, or there are too many."),
     421: _Failure("Misdirected", "The server has no such host name."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unixsvc.domain.body_spec import BodySpec
+from unixsvc.domain.body_spec import MAX_BODY, MAX_MESSAGE, BodySpec
 from unixsvc.errors import TooLarge
 from unixsvc.rest.server.body.chunked import ChunkedBody
 from unixsvc.rest.server.body.incoming import IncomingBody
@@ -143,14 +143,14 @@ class RequestParser:
 
     def _begin(self, head: Head) -> None:
         self.head = head
-        length, limit = head.block.length, self._max_body
+        length, limit, setting = head.block.length, self._max_body, MAX_MESSAGE
         spec = None if self._find_spec is None or length == 0 else self._find_spec(head)
         if spec is not None and spec.max_body is not None:
-            limit = spec.max_body
+            limit, setting = spec.max_body, MAX_BODY
         if length is None:
-            self._chunks = ChunkedBody(limit, self._max_head)
+            self._chunks = ChunkedBody(limit, self._max_head, setting)
         elif length > limit:
-            raise TooLarge(limit)
+            raise TooLarge(limit, setting)
         if spec is not None and spec.arrives_later:
             self.incoming = IncomingBody(length)
 

@@ -176,10 +176,20 @@ class HeadTests(UploadTestCase):
         self.assertEqual(self.code(self.send(b"abc")), 200)
 
     def test_too_large(self) -> None:
-        """A body above ``max_body`` is refused at its head; other routes have the usual limit."""
-        self.assertEqual(self.code(self.start("/stream", length=10_000_001)), 413)
+        """A body above ``max_body`` is refused at its head; other routes have the usual limit.
+
+        The response names the setting that counts.
+        """
+        response = self.start("/stream", length=10_000_001)
+        self.assertEqual(self.code(response), 413)
+        self.assertIn(b'"max_body":10000000', response)
         self.setUp()
-        self.assertEqual(self.code(self.client.request("POST", "/hello", "Content-Length: 1048577")), 413)
+        self.assertEqual(self.client.request("PUT", "/stream", "Transfer-Encoding: chunked"), b"")
+        self.assertIn(b'"max_body":10000000', self.send(b"989681\r\n"))
+        self.setUp()
+        response = self.client.request("POST", "/hello", "Content-Length: 1048577")
+        self.assertEqual(self.code(response), 413)
+        self.assertIn(b'"max_message_bytes":1048576', response)
 
     def test_no_route(self) -> None:
         """A body for no route, or for another method, has the usual limit, and the usual answer."""

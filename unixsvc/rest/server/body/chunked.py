@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from unixsvc.domain.body_spec import MAX_MESSAGE
 from unixsvc.errors import Malformed, TooLarge
 
 __all__ = ["ChunkedBody"]
@@ -19,6 +20,7 @@ class ChunkedBody:
     """Decodes a chunked body (RFC 9112, section 7.1). Chunk extensions and trailers are dropped.
 
     :param max_body: the longest body, in bytes.
+    :param setting: what sets it, for the error.
     :param max_extra: the most bytes of extensions and trailers together.
     :ivar data: the body so far, without what :meth:`take_data` has taken.
     """
@@ -31,12 +33,14 @@ class ChunkedBody:
         "_remaining",
         "_room",
         "_scanned",
+        "_setting",
         "_state",
         "data",
     )
 
-    def __init__(self, max_body: int, max_extra: int) -> None:
+    def __init__(self, max_body: int, max_extra: int, setting: str = MAX_MESSAGE) -> None:
         self.data = bytearray()
+        self._setting = setting
         self._max_body = self._room = max_body
         self._max_extra = max_extra
         self._extra = 0
@@ -71,7 +75,7 @@ class ChunkedBody:
         self._remaining = int(found[1], 16)
         self._room -= self._remaining
         if self._room < 0:
-            raise TooLarge(self._max_body)
+            raise TooLarge(self._max_body, self._setting)
         self._state = self._take_data if self._remaining else self._parse_trailer
         return True
 
