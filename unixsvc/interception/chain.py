@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from unixsvc.domain.message import Reply
 from unixsvc.errors import ConfigError, ServiceError, error_from
@@ -11,6 +12,7 @@ from unixsvc.interception.call import Call, Interceptor, Proceed
 
 __all__ = ["check_interceptors", "compose", "error_of", "own_call"]
 
+_REMEDY: Final = "make it a function of (call, proceed)"
 _CallT = TypeVar("_CallT", bound=Call)
 
 
@@ -34,7 +36,25 @@ def check_interceptors(interceptors: Sequence[object], where: str) -> None:
     for interceptor in interceptors:
         if not callable(interceptor):
             problem = f"has a {type(interceptor).__name__}, which cannot be called"
-            raise ConfigError(where, problem, "make it a function of (call, proceed)")
+            raise ConfigError(where, problem, _REMEDY)
+        if not _takes_two(interceptor):
+            name = getattr(interceptor, "__qualname__", type(interceptor).__qualname__)
+            raise ConfigError(where, f"has {name}, which does not take (call, proceed)", _REMEDY)
+
+
+def _takes_two(interceptor: object) -> bool:
+    """Whether an interceptor, or an instance of it if it is a class, can be called with two arguments."""
+    is_class = isinstance(interceptor, type)
+    function = inspect.getattr_static(interceptor, "__call__", None) if is_class else interceptor
+    if not callable(function):
+        return not is_class
+    try:
+        inspect.signature(function).bind(*[None] * (3 if is_class else 2))
+    except TypeError:
+        return False
+    except ValueError:  # a function of C without a signature
+        return True
+    return True
 
 
 def own_call(call: Call, kind: type[_CallT]) -> _CallT:

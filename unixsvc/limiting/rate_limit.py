@@ -46,6 +46,8 @@ def parse_rate(text: str, where: str) -> Rate:
     match = _RATE.fullmatch(text)
     if match is None:
         raise ConfigError(where, f"{text!r} is no rate", _REMEDY)
+    if match[3] and match[3].isalpha():  # as "5/minutes": no duration was meant
+        raise ConfigError(where, f"{text!r} is no rate", _REMEDY)
     seconds = _WINDOWS[match[2]] if match[2] else parse_duration(match[3], where)
     rate = Rate(int(match[1]), seconds)
     if not 0 < seconds <= _MAX_WINDOW or rate.requests / seconds > 1e6:

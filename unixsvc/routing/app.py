@@ -16,6 +16,13 @@ from unixsvc.domain.message import Request
 from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import ConfigError
 from unixsvc.routing.container import ServiceContext
+from unixsvc.routing.definition import (
+    require_function,
+    require_items,
+    require_list,
+    require_mapping,
+    require_text,
+)
 from unixsvc.routing.route import Group, Route
 from unixsvc.typing import IRouterDatasource
 
@@ -90,6 +97,19 @@ class App(Struct, frozen=True):
     interceptors: Sequence[Interceptor | type] = ()
     client_interceptors: Sequence[Interceptor] = ()
 
+    def __post_init__(self) -> None:
+        require_list(self.routes, "App", "routes", "App([...])")
+        remedy = "write a route, as GET(path, action), or a Group of them"
+        require_items(self.routes, (Group, Route), "App", "routes", remedy)
+        for name in ("container", "web", "lifespan"):
+            if (function := getattr(self, name)) is not None:
+                require_function(function, "App", name)
+        for name in ("interceptors", "client_interceptors", "schedules"):
+            require_list(getattr(self, name), "App", name, f"{name}=[...]")
+        require_text(self.title, "App", "title")
+        require_text(self.version, "App", "version")
+        require_mapping(self.mounts, "App", "mounts", 'mounts={"/path": "service"}')
+
 
 NOTHING: Final = App([])
 """An application without routes, for a service that only has mounts."""
@@ -101,6 +121,9 @@ def schemes_of(app: App, context: ServiceContext) -> list[Scheme]:
     :raises ConfigError: if they are something else.
     """
     found: Any = app.authenticate  # checked below
+    if isinstance(found, type) and hasattr(found, "challenge"):
+        name = found.__name__
+        raise ConfigError("authenticate", f"{name} is a class", f"write {name}(...), with its function")
     if callable(found):
         found = found(context)
     if found is None:

@@ -15,7 +15,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.routing.request_container import RequestContainer
 from unixsvc.routing.signature import resolve_hints
 
-__all__ = ["ServiceContainer", "ServiceContext"]
+__all__ = ["MissingOption", "ServiceContainer", "ServiceContext"]
 
 _T = TypeVar("_T")
 
@@ -33,8 +33,24 @@ class ServiceContext(Struct, frozen=True):
 
     @property
     def options(self) -> JsonObject:
-        """The ``options`` of the service in the configuration."""
-        return self.settings.options
+        """The ``options`` of the service in the configuration. A missing key is a :class:`MissingOption`."""
+        return _Options(self.settings.options, self.name)
+
+
+class MissingOption(ConfigError, KeyError):
+    """The application needs an option that the configuration does not have."""
+
+
+class _Options(dict[str, Any]):
+    """The options of a service, which name the service if one is missing."""
+
+    def __init__(self, values: JsonObject, service: str) -> None:
+        super().__init__(values)
+        self._service = service
+
+    def __missing__(self, key: str) -> object:
+        where = f"options of {self._service}"
+        raise MissingOption(where, f"has no {key!r}, which the application needs", f"write {key} = ...")
 
 
 class ServiceContainer:

@@ -13,6 +13,7 @@ from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.request_context import remove_shield, set_shield
+from unixsvc.domain.websocket import WEBSOCKET
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
 from unixsvc.routing.container import ServiceContainer
@@ -208,15 +209,37 @@ def action_of(route: Route, controller: object | None, where: str) -> Action:
     if controller is not None:
         name = getattr(action, "__name__", "")
         if not any(action == getattr(base, name, None) for base in type(controller).__mro__):
-            raise ConfigError(
-                where, f"{type(controller).__qualname__} has no action {name!r}", "name one of its methods"
-            )
+            raise _wrong_action(action, type(controller), where)
         action = getattr(controller, name)
+    if route.method == WEBSOCKET and _is_plain_def(action):
+        raise ConfigError(where, "the action is a plain def, which cannot await", "make it async def")
     if inspect.isgeneratorfunction(action):
         raise ConfigError(where, "the action is a plain generator", "an async generator makes a stream")
     if route.blocking and inspect.iscoroutinefunction(action):
         raise ConfigError(where, "an async action is marked as blocking", "make it a plain def")
     return action
+
+
+def _is_plain_def(action: Action) -> bool:
+    """Whether an action certainly returns no awaitable; what decorators have made is not known."""
+    function = getattr(action, "__func__", action)
+    known = inspect.isfunction(function) and not hasattr(function, "__wrapped__")
+    return known and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
+
+
+def _wrong_action(action: Action, controller: type, where: str) -> ConfigError:
+    """The error for an action that is no method of the controller of its group."""
+    name, of = getattr(action, "__name__", ""), controller.__qualname__
+    if inspect.ismethod(action):
+        bound = type(action.__self__).__qualname__
+        return ConfigError(
+            where, f"the action is a method of one {bound}", f"name that of the class, {of}.{name}"
+        )
+    qualified = getattr(action, "__qualname__", name)
+    if qualified != name and hasattr(controller, name):
+        problem = f"{qualified} is no method of {of}, the controller of the group"
+        return ConfigError(where, problem, f"name one of its methods, as {of}.{name}")
+    return ConfigError(where, f"{of} has no action {name!r}", "name one of its methods")
 
 
 async def _finish(container: RequestContainer, awaitable: Awaitable[object], maker: ReplyMaker) -> object:

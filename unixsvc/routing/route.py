@@ -10,8 +10,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from unixsvc.domain.json import JsonObject
-from unixsvc.errors import ServiceError
+from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.limiting.rate_limit import RateLimit
+from unixsvc.routing.definition import (
+    require_class,
+    require_day,
+    require_function,
+    require_items,
+    require_list,
+    require_text,
+)
 
 if TYPE_CHECKING:
     from unixsvc.authentication.guards import Requirement
@@ -100,6 +108,17 @@ class Group(Struct, frozen=True):
     sunset: date | None = None
     rate_limit: RateLimit | Sequence[RateLimit] = ()
 
+    def __post_init__(self) -> None:
+        where = f"Group({self.prefix!r})"
+        require_text(self.prefix, where, "prefix")
+        require_class(self.controller, where, "the controller")
+        require_list(self.routes, where, "routes", "Group(prefix, controller, [...])")
+        require_items(self.routes, Route, where, "routes", "write a route, as GET(path, action)")
+        require_list(self.tags, where, "tags", "tags=[...]")
+        require_day(self.deprecated, where, "deprecated")
+        require_day(self.sunset, where, "sunset")
+        _require_limits(self.rate_limit, where)
+
     def completed(self, route: Route) -> Route:
         """Return a route of the group with what it has from the group."""
         return replace(
@@ -127,6 +146,21 @@ class Group(Struct, frozen=True):
 def as_limits(limits: RateLimit | Sequence[RateLimit]) -> tuple[RateLimit, ...]:
     """One or several limits as a tuple."""
     return (limits,) if isinstance(limits, RateLimit) else tuple(limits)
+
+
+def _require_limits(limits: RateLimit | Sequence[RateLimit], where: str) -> None:
+    """Require one or several limits.
+
+    :param where: the route or the group, for the error message.
+    :raises ConfigError: if they are something else.
+    """
+    if isinstance(limits, RateLimit):
+        return
+    if isinstance(limits, str):
+        raise ConfigError(where, "rate_limit is a text", f"write rate_limit=RateLimit({limits!r})")
+    example = 'rate_limit=RateLimit("5/minute")'
+    require_list(limits, where, "rate_limit", example)
+    require_items(as_limits(limits), RateLimit, where, "rate_limit", f"write {example}")
 
 
 class _Method(Struct, frozen=True):
@@ -157,6 +191,15 @@ class _Method(Struct, frozen=True):
         rate_limit: RateLimit | Sequence[RateLimit] = (),
         heartbeat: float = 0.0,
     ) -> Route:
+        where = f"{self.method} {pattern}"
+        require_function(action, where, "the action")
+        for argument, values in (("errors", errors), ("tags", tags), ("media_types", media_types)):
+            require_list(values, where, argument, f"{argument}=[...]")
+        require_day(deprecated, where, "deprecated")
+        require_day(sunset, where, "sunset")
+        _require_limits(rate_limit, where)
+        if max_body is not None and type(max_body) is not int:
+            raise ConfigError(where, "max_body is not a number of bytes", "write max_body=50_000_000")
         return Route(
             self.method, pattern, action, public, title, description, blocking, dict(meta or {}), shield,
             tuple(errors), tuple(tags), deprecated, allow_nan_as_null, name, max_body,

@@ -17,6 +17,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.routing.parameters.body.plan import BodyPlan, plan_body, struct_of
 from unixsvc.routing.parameters.interfaces import REQUIRED, ParameterSource
 from unixsvc.routing.parameters.lookup import find_sources
+from unixsvc.routing.parameters.marker import Marker, find_markers
 from unixsvc.routing.pattern import PATH_TYPES, Variable
 from unixsvc.routing.results.annotation import ResultType, read_result
 from unixsvc.routing.route import Action
@@ -77,6 +78,7 @@ def read_signature(action: Action, variables: Mapping[str, Variable], where: str
     hints = resolve_hints(getattr(action, "__func__", action), where)
     parameters = inspect.signature(action).parameters
     _require_names(parameters, hints, variables, where)
+    _require_unmarked({name: hints[name] for name in variables}, where)
     others = [name for name in parameters if name not in variables]
     defaults = {name: parameters[name].default for name in others}
     sources = find_sources({name: hints[name] for name in others}, defaults, where)
@@ -135,6 +137,14 @@ def _require_names(
 ) -> None:
     """Require that each parameter has an annotation and a name, and each variable a parameter."""
     for name, parameter in parameters.items():
+        if name == "self" and name not in hints:
+            raise ConfigError(where, "the action is a method", "put the route into a Group with its class")
+        if isinstance(parameter.default, Marker):
+            marker = type(parameter.default).__name__
+            problem = f"the default of {name!r} is {marker}(...)"
+            raise ConfigError(
+                where, problem, f"write it in the annotation: {name}: Annotated[..., {marker}()]"
+            )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise ConfigError(
                 where, f"the parameter {name!r} cannot be passed by name", "make it a named parameter"
@@ -146,6 +156,13 @@ def _require_names(
     for name in variables:
         if name not in parameters:
             raise ConfigError(where, f"the action has no parameter for the path variable {name!r}")
+
+
+def _require_unmarked(hints: Mapping[str, TypeForm], where: str) -> None:
+    """Require that no path variable is said to come from somewhere else."""
+    for name, marker in find_markers(Marker, hints, where).items():
+        problem = f"{name!r} is a path variable, and has {marker!r}"
+        raise ConfigError(where, problem, "give one of them another name")
 
 
 def _require_one_body(sources: Mapping[str, ParameterSource], plan: BodyPlan, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from unixsvc.authentication.authenticator import Authenticator, Identity, Refusal
@@ -177,6 +178,8 @@ class UserGates:
         users = [each for each in signature.sources.values() if isinstance(each, UserParameter)]
         if users or guards:
             self._require_users(users, where)
+        if guards.scopes:
+            self._require_permissions(where)
         needs_user = bool(guards) or any(each.required for each in users)
         if self._policy is None and not users and not guards and (route.public or not self._authenticator):
             return None
@@ -234,6 +237,20 @@ class UserGates:
                 remedy = f"annotate it as CurrentUser[{names}]"
                 problem = f"the user is a {names}, never a {' or '.join(one.__qualname__ for one in wanted)}"
                 raise ConfigError(where, problem, remedy)
+
+    def _require_permissions(self, where: str) -> None:
+        """Require that users can have permissions, as far as their types say what they have."""
+        known = () if self._authenticator is None else self._authenticator.user_types
+        name = self._permissions
+        if isinstance(name, str) and known and not any(_may_have(each, name) for each in known):
+            users = " or ".join(sorted({each.__qualname__ for each in known}))
+            problem = f"requires a permission, and {users} has no {name!r}"
+            raise ConfigError(where, problem, f"add it, or give App(permissions=...): where {users} has them")
+
+
+def _may_have(user_type: type, name: str) -> bool:
+    """Whether users of a type may have an attribute; it is known for structs without subclasses only."""
+    return not issubclass(user_type, Struct) or bool(user_type.__subclasses__()) or hasattr(user_type, name)
 
 
 def without_users(route: Route, signature: Signature, where: str) -> None:

@@ -17,7 +17,7 @@ from unixsvc.service.lifespan import RunningLifespan, declared_type
 if TYPE_CHECKING:
     from unixsvc.interception.call import Interceptor
 
-__all__ = ["RunningApplication", "make_controllers", "start_application"]
+__all__ = ["RunningApplication", "make_controllers", "make_interceptors", "start_application"]
 
 
 class RunningApplication(Struct, frozen=True):
@@ -63,7 +63,7 @@ async def start_application(
         if app.container is not None:
             app.container(container.registry, context)
         controllers = await runner.run(make_controllers(app, container))
-        interceptors = await runner.run(_make_interceptors(app, container))
+        interceptors = await runner.run(make_interceptors(app, container))
     except BaseException:
         await _end(container, lifespan, context.name)
         raise
@@ -79,7 +79,11 @@ async def make_controllers(app: App, container: ServiceContainer) -> dict[type, 
     return {controller: await container.make(controller) for controller in dict.fromkeys(classes)}
 
 
-async def _make_interceptors(app: App, container: ServiceContainer) -> list[Interceptor]:
+async def make_interceptors(app: App, container: ServiceContainer) -> list[Interceptor]:
+    """Return the interceptors of an application, with instances in place of classes.
+
+    :raises ConfigError: if one cannot be called, or if its arguments are not in the container.
+    """
     if not app.interceptors:
         return []
     # Late: few applications have interceptors.

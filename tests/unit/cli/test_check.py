@@ -113,6 +113,41 @@ class Check(CommandTestCase):
         self.check("asks")
         self.assertEqual(self.run_command("check").out, "asks: fine, 1 route\n")
 
+    def test_interceptors(self) -> None:
+        """Interceptors are checked and made, as in a worker."""
+        around = (
+            "class Around:",
+            "    def __init__(self, what: dict) -> None: ...",
+            "    def __call__(self, c, p): ...",
+        )
+        for name, lines, words in (
+            (
+                "text",
+                ["app = App([], interceptors=['audit'])"],
+                "interceptors: has a str, which cannot be called",
+            ),
+            ("made", [*around, "app = App([], interceptors=[Around])"], "nothing is registered for 'what'"),
+        ):
+            self.app(name, *lines)
+            self.check(name)
+            outcome = self.run_command("check")
+            self.assertEqual((outcome.code, outcome.err.count("\n")), (2, 1))
+            self.assertIn(words, outcome.err)
+
+    def test_websockets(self) -> None:
+        """The gateway needs the package for WebSockets, and a service that it mounts does not."""
+        chat = (
+            "from unixsvc import Group, WEBSOCKET, WebSocket",
+            "async def f(s: WebSocket[str, str]) -> None: ...",
+        )
+        self.app("chat", *chat, "app = App([Group('/chat', None, [WEBSOCKET('/all', f)])])")
+        self.patch(sys, "modules", {**sys.modules, "websockets": None})
+        self.check("chat")
+        self.assertEqual(self.run_command("check").out, "chat: fine, 1 route\n")
+        self.configure("[http]", 'listen = ["unix:web.sock"]', 'app = "checked_chat:app"')
+        outcome = self.run_command("check")
+        self.assertIn("WEBSOCKET /chat/all: needs the package websockets; pip install", outcome.err)
+
     def test_leaves_no_trace(self) -> None:
         """It creates no sockets and databases, and restores the import path."""
         self.configure("[services.user]", 'app = "unix_app.user:app"')

@@ -182,13 +182,20 @@ class WrongRouteTests(SynchronousTestCase):
 
     def test_action_of_another_controller(self) -> None:
         """An action of another controller is refused, also if it has the same name."""
-        for wrong, name in ((Others.index, "index"), (Others.show, "show"), (action, "action")):
-            entry = Group("/p", Products, [GET("/x", wrong)])
-            self.assert_refused(entry, "GET /p/x", f"Products has no action {name!r}")
+        for wrong, words in (
+            (Others.index, "Others.index is no method of Products"),
+            (Others.show, "Products has no action 'show'"),
+            (action, "Products has no action 'action'"),
+            (
+                Products().index,
+                "the action is a method of one Products; name that of the class, Products.index",
+            ),
+        ):
+            self.assert_refused(Group("/p", Products, [GET("/x", wrong)]), "GET /p/x", words)
 
     def test_method_without_controller(self) -> None:
         """A method needs its controller."""
-        self.assert_refused(GET("/x", Products.index), "GET /x", "'self' has no annotation")
+        self.assert_refused(GET("/x", Products.index), "GET /x", "the action is a method; put")
 
     def test_twice(self) -> None:
         """Two routes for the same method and path are refused."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.errors import ConfigError
 from unixsvc.routing.app import load_object
-from unixsvc.service.load_failure import load_failure
+from unixsvc.service.load_failure import explains_itself, load_failure
 
 
 class LoadFailureTests(SynchronousTestCase):
@@ -37,3 +37,17 @@ class LoadFailureTests(SynchronousTestCase):
         code = f"from {load_object.__module__} import load_object\n\nload_object('nothing')"
         problem = "unixsvc.errors.ConfigError: 'nothing': is not the name of an object; write it as"
         self.assertPlace(ConfigError, code, 3, f"{problem} package.module:name")
+
+
+class TracebackTests(SynchronousTestCase):
+    def test_explains_itself(self) -> None:
+        """A traceback adds nothing to an error of syntax, or to an import that fails in the first file."""
+        for kind, code, explained in (
+            (SyntaxError, "app = (", True),
+            (ImportError, "import there_is_no_such_module", True),
+            (ValueError, "raise ValueError('no database')", False),
+            (ImportError, "def load():\n    import there_is_no_such_module\nload()", False),
+        ):
+            path = Path(self.mktemp())
+            path.write_text(code)
+            self.assertEqual(explains_itself(self.assertRaises(kind, runpy.run_path, str(path))), explained)

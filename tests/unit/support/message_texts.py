@@ -27,6 +27,9 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a part of a message: a place, a name or a number": frozenset(
         {
             "(client certificate)",
+            "the action",
+            "the class {}",
+            "the controller",
             "(set by the caller)",
             "a page",
             "authenticate: the scheme {}",
@@ -73,7 +76,12 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a remedy, which follows a message": frozenset(
         {
             "a token is 64 hexadecimal digits (0-9, a-f), as 'openssl rand -hex 32' prints them",
+            "Group(prefix, controller, [...])",
             "check the path",
+            'mounts={"/path": "service"}',
+            "write a route, as GET(path, action)",
+            "write {}",
+            "write {} = ...",
             "choose a shorter path",
             "return None{}",
             "show the token as Authorization: Bearer TOKEN",

@@ -25,7 +25,7 @@ from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContainer, ServiceContext
 from unixsvc.routing.route import Group
 from unixsvc.routing.router import Router
-from unixsvc.service.application import make_controllers
+from unixsvc.service.application import make_controllers, make_interceptors
 from unixsvc.service.gates import make_user_gates, start_schemes, user_gate_factory
 
 __all__ = ["BuiltApplication", "built_application"]
@@ -55,6 +55,10 @@ def built_application(
     :raises unixsvc.errors.ConfigError: if it cannot work.
     """
     app = load_app(service.app)
+    if name in settings.gateways:
+        from unixsvc.rest.websocket.support import require_library  # which imports the gateway
+
+        require_library(app.routes)
     known = services or NoServices()
     context = ServiceContext(name, settings.folder, service)
     schemes = start_schemes(app, context)
@@ -87,6 +91,9 @@ def _controllers(app: App, container: ServiceContainer, context: ServiceContext)
     if app.lifespan is None:
         if app.container is not None:
             app.container(container.registry, context)
+        interceptors = start(make_interceptors(app, container))
+        if isinstance(interceptors, SuspendedCoroutine):
+            interceptors.coroutine.close()
         made = start(make_controllers(app, container))
         if not isinstance(made, SuspendedCoroutine):
             return made

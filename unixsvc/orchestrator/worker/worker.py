@@ -51,7 +51,7 @@ from unixsvc.orchestrator.worker.orphan_watch import OrphanWatch
 from unixsvc.routing.app import load_app
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
-from unixsvc.service.load_failure import load_failure
+from unixsvc.service.load_failure import explains_itself, load_failure
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.transport.private_apis import connect_descriptors
@@ -134,7 +134,8 @@ class Worker:
         except ConfigError as error:
             self._fail(str(error))
         except _APPLICATION_ERRORS as error:
-            self._log.failure("cannot load {app}", app=self._config.settings.app)
+            if not explains_itself(error):
+                self._log.failure("cannot load {app}", app=self._config.settings.app)
             self._fail(str(load_failure(error)))
         else:
             self._host.when_ended().addCallback(lambda _: self.terminate())

@@ -96,7 +96,8 @@ class FormReader:
             self._text = bytearray()
             self._count_text(len(head.name))
         elif head.name not in self._fields:
-            raise _invalid(head.name, "is a file; only text is accepted")
+            known = ", ".join(self._fields)
+            raise _invalid(head.name, f"is a file; files are accepted as {known}")
         elif head.filename:
             self._start_file(head)
 

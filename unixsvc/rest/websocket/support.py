@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from unixsvc.domain.websocket import WEBSOCKET
@@ -15,7 +16,7 @@ from unixsvc.server.context import HandlerContext
 if TYPE_CHECKING:
     from unixsvc.rest.websocket.sessions import WebSocketSessions
 
-__all__ = ["make_sessions"]
+__all__ = ["make_sessions", "require_library"]
 
 
 def make_sessions(
@@ -25,8 +26,7 @@ def make_sessions(
 
     :raises ConfigError: if the service has WebSockets, and the library is not installed.
     """
-    routes = _routes(context.http.routes)
-    has_own = any(route.method == WEBSOCKET for route in routes)
+    has_own = bool(_paths(context.http.routes))
     if not (has_own or context.http.mounts):
         return None
     try:
@@ -34,13 +34,33 @@ def make_sessions(
     except ImportError:
         if not has_own:
             return None
-        raise ConfigError(
-            "WEBSOCKET", "needs the package websockets", "pip install 'unixsvc[websocket]'"
-        ) from None
+        raise _no_library(context.http.routes) from None
     http = context.http.settings
     responses = HandshakeResponses(builder, origins, expects_token=http.token != "off")
     return WebSocketSessions(http.websocket, context.limits, context.handle, context.reactor, responses)
 
 
-def _routes(entries: Iterable[Group | Route]) -> list[Route]:
-    return [route for entry in entries for route in (entry.routes if isinstance(entry, Group) else [entry])]
+def require_library(routes: Iterable[Group | Route]) -> None:
+    """Require the library for WebSockets, if there are routes for them.
+
+    :raises ConfigError: if it is not installed.
+    """
+    routes = list(routes)
+    if _paths(routes) and find_spec("websockets") is None:
+        raise _no_library(routes)
+
+
+def _no_library(routes: Iterable[Group | Route]) -> ConfigError:
+    where = f"{WEBSOCKET} {_paths(routes)[0]}"
+    return ConfigError(where, "needs the package websockets", "pip install 'unixsvc[websocket]'")
+
+
+def _paths(entries: Iterable[Group | Route]) -> list[str]:
+    """The patterns of the routes for WebSockets, with the prefixes of their groups."""
+    return [
+        prefix + route.pattern
+        for entry in entries
+        for prefix, routes in [(entry.prefix, entry.routes) if isinstance(entry, Group) else ("", [entry])]
+        for route in routes
+        if route.method == WEBSOCKET
+    ]

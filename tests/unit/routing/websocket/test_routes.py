@@ -36,6 +36,10 @@ async def raw(socket: WebSocket[str | bytes, bytes]) -> None:
     """Receives anything."""
 
 
+def at_once(socket: WebSocket[str, str]) -> None:
+    """Cannot wait for messages."""
+
+
 async def no_socket(room: str) -> None:
     """Has no WebSocket."""
 
@@ -73,6 +77,7 @@ class RouteTests(SynchronousTestCase):
         self.assert_wrong("cannot be JSON", WEBSOCKET("/x", no_json))
         self.assert_wrong("returns None", WEBSOCKET("/x", result))
         self.assert_wrong("returns None", WEBSOCKET("/x", stream))
+        self.assert_wrong("the action is a plain def, which cannot await", WEBSOCKET("/x", at_once))
         self.assert_wrong("blocking or shielded", WEBSOCKET("/x", raw, shield=True))
 
     def test_over_a_socket(self) -> None:
