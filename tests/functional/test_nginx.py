@@ -89,8 +89,20 @@ class NginxTests(NginxTestCase):
         self.assertEqual(self.request("GET", "/health").data["status"], "ok")
         [server] = self.request("GET", "/api/openapi.json").data["servers"]
         self.assertEqual(server["url"], ".")
+        self.check_no_host()
         self.check_redirect(nginx.redirects)
         self.check_http2()
+
+    def check_no_host(self) -> None:
+        """A client need not send ``Host``, as with HTTP/1.0; with HTTP/3, nginx passes none on."""
+        context = ssl.create_default_context(cafile=self.certificate)
+        with (
+            socket.create_connection(("127.0.0.1", self.port), _TIMEOUT) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as client,
+        ):
+            client.sendall(b"GET /api/seen HTTP/1.0\r\n\r\n")
+            response = client.makefile("rb").read()
+        self.assertIn(f"https://shop.example:{self.port}/seen".encode(), response)
 
     def check_redirect(self, path: str) -> None:
         """HTTP without TLS is redirected, with its method."""
