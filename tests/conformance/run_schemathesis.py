@@ -5,6 +5,9 @@ has Schemathesis generate requests from it, invalid ones too, with all of its ch
 ``--every-kind`` for an application with every kind of parameter and result. The requests of the demo are then
 sent to two more demos, one of which has Klein dispatch them, and the responses are compared. Exits with 1 if
 anything fails, or if fewer requests were made than required.
+
+The seed is fixed, so that a change that breaks nothing does not fail by chance. Other requests are made with
+``--random-seed``, by hand and whenever routes, parameters or the decoding of requests have changed.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ _LOCALHOST: Final = "tcp:0:interface=127.0.0.1"
 _RECORD: Final = "requests.jsonl"
 _EVERY_KIND: Final = """
 [http]
+boot_timeout = 60
 listen = ["tcp:0:interface=127.0.0.1"]
 app = "tests.conformance.every_kind.app:app"
 environment = {{ PYTHONPATH = "{path}" }}
@@ -36,6 +40,7 @@ environment = {{ PYTHONPATH = "{path}" }}
 _SCHEMATHESIS: Final = "[generation]\nallow-extra-parameters = false\n"
 _METHODS: Final = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 _MOST_PRINTED: Final = 10
+_SEED: Final = 1
 _TIMEOUT: Final = 1800.0  # seconds; only reached if something is broken
 
 
@@ -44,7 +49,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--examples", type=int, default=150, help="made up for each operation, at most")
     parser.add_argument("--cases", type=int, default=2000, help="to be made up in all, at least")
-    parser.add_argument("--seed", type=int, help="to have the same ones again")
+    seed = parser.add_mutually_exclusive_group()
+    seed.add_argument("--seed", type=int, default=_SEED, help="of the requests that are made up; %(default)s")
+    seed.add_argument(
+        "--random-seed", action="store_const", const=None, dest="seed", help="another each time"
+    )
     parser.add_argument("--every-kind", action="store_true", help="the application with every kind of route")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
