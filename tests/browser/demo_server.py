@@ -18,7 +18,7 @@ from typing import Any
 from tests.browser import small_app
 from tests.functional.orchestrator_process import OrchestratorProcess
 
-__all__ = ["RunningService", "TryOut", "run_demo", "run_small_app"]
+__all__ = ["RunningService", "TryOut", "run_application", "run_demo", "run_small_app"]
 
 _WRONG = [{"field": "price", "message": "Expected `float` > 0.0"}]
 
@@ -69,6 +69,13 @@ class RunningService:
     field: str
 
 
+_APPLICATION = """
+socket_dir = "run"
+[http]
+app = "{name}:{attribute}"
+boot_timeout = 120
+listen = ["tcp:0:interface=127.0.0.1"]
+"""
 _METHODS = {"/user": "GET POST", "/user/{id}": "GET PUT PATCH DELETE"}
 _DEMO = frozenset(
     f"{method} {path.replace('/user', kind)}"
@@ -100,6 +107,28 @@ def run_demo() -> Iterator[RunningService]:
                 invalid=TryOut("POST", "/user", 422, {"title": "Invalid arguments"}, body={"name": ""}),
                 field="name",
             )
+        finally:
+            running.end()
+
+
+@contextmanager
+def run_application(name: str, attribute: str = "app") -> Iterator[str]:
+    """Run an application of this folder behind the gateway; it has ended at the end of the context.
+
+    :param name: of its module.
+    :param attribute: where it is in the module.
+    :return: scheme, host and port.
+    """
+    with TemporaryDirectory(prefix="unixsvc-browser-") as folder:
+        Path(folder, "unixsvc.toml").write_text(_APPLICATION.format(name=name, attribute=attribute))
+        source = Path(__file__).with_name(f"{name}.py")
+        Path(folder, source.name).write_text(source.read_text())
+        running = OrchestratorProcess(folder)
+        try:
+            found = re.search(r"http://127[\d.]+:\d+", running.until("listens on")["message"])
+            running.until("ready: ")
+            assert found is not None
+            yield found[0]
         finally:
             running.end()
 

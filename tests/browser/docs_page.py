@@ -87,7 +87,7 @@ class DocsPage:
     def try_out(self, try_out: TryOut) -> tuple[int, Any]:
         """Make a request.
 
-        :return: the status code and the body of the response, as the page shows them.
+        :return: the status code and the body of the response, as the page shows them; None without a body.
         """
         found = self.expand(try_out.method, try_out.path)
         if found.locator(".btn-clear").count():
@@ -100,7 +100,8 @@ class DocsPage:
         answer = found.locator(".live-responses-table .response")
         answer.wait_for()
         code = answer.locator(".response-col_status").inner_text().split()[0]
-        return int(code), json.loads(answer.locator(".highlight-code pre").first.inner_text())
+        body = answer.locator(".highlight-code pre")
+        return int(code), json.loads(body.first.inner_text()) if body.count() else None
 
     def screenshot(self, path: str, begin: Locator, end: Locator) -> None:
         """Write a picture to a file, as PNG, from the top of one element to that of another."""

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import Page
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.chromium import run_browser
-from tests.functional.orchestrator_process import OrchestratorProcess
-
-_CONFIG = """
-socket_dir = "run"
-[http]
-app = "page_app:app"
-listen = ["tcp:0:interface=127.0.0.1"]
-"""
+from tests.browser.demo_server import run_application
 
 
 class ApplicationTests(SynchronousTestCase):
@@ -27,16 +17,8 @@ class ApplicationTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Start the application, and open its page in a browser with an empty profile."""
-        folder = self.enterContext(TemporaryDirectory(prefix="unixsvc-browser-"))
-        Path(folder, "unixsvc.toml").write_text(_CONFIG)
-        source = Path(__file__).with_name("page_app.py")
-        Path(folder, source.name).write_text(source.read_text())
-        running = OrchestratorProcess(folder)
-        self.addCleanup(running.end)
-        found = re.search(r"http://127[\d.]+:(\d+)", running.until("listens on")["message"])
-        running.until("ready: ")
-        assert found is not None
-        self.origin = f"http://127.0.0.1:{found[1]}"  # where a browser accepts cookies that are Secure
+        # Browsers accept cookies from there that are Secure.
+        self.origin = self.enterContext(run_application("page_app"))
         self.page = self.enterContext(run_browser()).new_page()
         self.messages: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))

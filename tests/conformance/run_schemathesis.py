@@ -6,7 +6,7 @@ has Schemathesis generate requests from it, invalid ones too, with all of its ch
 sent to two more demos, one of which has Klein dispatch them, and the responses are compared. Exits with 1 if
 anything fails, or if fewer requests were made than required.
 
-The seed is fixed, so that a change that breaks nothing does not fail by chance. Other requests are made with
+The seed is fixed, so that a change that breaks nothing does not fail at random. Other requests are made with
 ``--random-seed``, by hand and whenever routes, parameters or the decoding of requests have changed.
 """
 

@@ -15,7 +15,7 @@ from unixsvc.rest.openapi.responses import failures, success
 from unixsvc.rest.openapi.results import special_success
 from unixsvc.rest.openapi.schemas import Schemas, is_flat, may_be_null, without_null
 from unixsvc.rest.openapi.security import is_secured, operation_security
-from unixsvc.rest.openapi.uploads import form_body, takes_upload
+from unixsvc.rest.openapi.uploads import FORMS, form_body, form_content, takes_upload
 from unixsvc.rest.openapi.websockets import as_websocket
 
 __all__ = ["PARAMETERS", "RouteLocation", "operation"]
@@ -159,7 +159,10 @@ def _query_and_body(
         media_types, description = route.body.media_types, ""
     body = {
         "description": description,
-        "content": {media_type: {"schema": data} for media_type in media_types},
+        "content": {
+            each: form_content(each, data, schemas) if each in FORMS else {"schema": data}
+            for each in media_types
+        },
     }
     return [], {field: value for field, value in body.items() if value} | {"required": bool(required)}
 
