@@ -140,7 +140,7 @@ class HandleMessage:
         else:
             slot.request = None
         self._count(answer.code, self._now() - started)
-        if request.work is not None or request.reply_headers is not None:
+        if request.extras is not None:
             answer = self._after_reply(request, answer)
         return answer
 
@@ -172,17 +172,16 @@ class HandleMessage:
             self.inflight -= 1
         leave_slot(slot)
         self._count(reply.code, self._now() - started)
-        if request.work is not None or request.reply_headers is not None:
+        if request.extras is not None:
             reply = self._after_reply(request, reply)
         return reply
 
     def _after_reply(self, request: Request, reply: Reply) -> Reply:
         """Start what the action wants done in the background; return the reply with its further headers."""
-        if request.work is not None:
-            work = request.take_work()
-            if reply.code < 400 and self._background is not None:
-                self._background(request, work)
-        return reply if request.reply_headers is None else add_headers(reply, request.reply_headers)
+        work = request.take_work()
+        if work and reply.code < 400 and self._background is not None:
+            self._background(request, work)
+        return add_headers(reply, request.reply_headers) if request.reply_headers else reply
 
     def _stream(
         self,
@@ -211,8 +210,9 @@ class HandleMessage:
         self.inflight -= 1
         reply = Reply() if error is None else self._error_reply(request, error)
         self._count(reply.code, self._now() - started)
-        if request.work is not None or (request.reply_headers is not None and error is not None):
-            reply = self._after_reply(request, reply)
+        if request.extras is not None:
+            with_headers = self._after_reply(request, reply)
+            return reply if error is None else with_headers  # the headers of a stream come before its items
         return reply
 
     def _error_reply(self, request: Request, error: BaseException) -> Reply:

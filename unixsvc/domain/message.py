@@ -6,13 +6,14 @@ import itertools
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar
 
 import msgspec
 
 from unixsvc.domain.header_names import canonical_name
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.reply_head import ReplyHead, check_header
+from unixsvc.domain.request_extras import RequestExtras
 
 if TYPE_CHECKING:
     from unixsvc.domain.uploads.interfaces import Upload
@@ -131,22 +132,13 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     :ivar meta: ``request_id``, ``traceparent``, ``idempotency_key``, and entries of the caller's choice.
     :ivar caller: the sender.
     :ivar number: the number of the request in this process.
-    :ivar route_meta: the ``meta`` of the route; only set for actions that take the request as a parameter.
-    :ivar work: the functions that :meth:`background` has got; None without any.
     :ivar headers: the values of each HTTP header field, by its name in twisted.web's spelling; None for a
         request that has not come over HTTP.
     :ivar peer_address: of the HTTP client: behind trusted proxies, as they report it. None for a request that
         has not come over HTTP.
     :ivar body: what an HTTP request has as its body, for routes that take it as it is; of a form, its text
         fields, urlencoded.
-    :ivar secure: whether the HTTP client uses TLS.
-    :ivar forwarded_host: the host that the client of a trusted proxy has asked for; empty if it is unknown.
-    :ivar upload: the body, for routes that take it while it arrives; None for others, and on a socket.
-    :ivar user: whom the application has authenticated; None for an anonymous caller.
-    :ivar user_name: identifies the user, as ``user:SCHEME:SUBJECT``; empty for an anonymous caller.
-    :ivar passed_gates: whether the gates of the route have let the request pass, or do so.
-    :ivar reply_headers: those of :meth:`add_reply_header`; None without any.
-    :ivar channel: the messages of a WebSocket; None for any other request.
+    :ivar extras: what few requests have; None if the request has nothing of it.
     """
 
     method: str
@@ -161,16 +153,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     peer_address: object | None = None
     body: bytes = b""
     number: int = msgspec.field(default_factory=_numbers.__next__)
-    route_meta: JsonObject = {}
-    work: list[Callable[[], object]] | None = None
-    upload: Upload | None = None
-    secure: bool = False
-    forwarded_host: str = ""
-    user: object | None = None
-    user_name: str = ""
-    passed_gates: bool = False
-    reply_headers: list[tuple[str, str]] | None = None
-    channel: MessageChannel | None = None
+    extras: RequestExtras | None = None
 
     def header(self, name: str) -> str | None:
         """The value of a header field: the last one of HTTP, or on a socket the entry of ``meta``.
@@ -188,9 +171,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         :raises ValueError: if the field cannot be part of a response.
         """
         check_header(name, value)
-        if self.reply_headers is None:
-            msgspec.structs.force_setattr(self, "reply_headers", [])
-        cast(list[tuple[str, str]], self.reply_headers).append((name, value))
+        extras = self.own_extras()
+        if extras.reply_headers is None:
+            extras.reply_headers = []
+        extras.reply_headers.append((name, value))
 
     def background(self, function: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Call a function when the reply has been sent, unless the reply is an error.
@@ -199,17 +183,75 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         the deadline of the request, nor is it cancelled with it. Its failure is logged with the id of the
         request, and a worker that drains waits for it. A worker that is killed forgets it.
         """
-        if self.work is None:
-            # Frozen for actions. The list would be part of a reference cycle if a function had the request,
-            # but it is taken away after the reply.
-            msgspec.structs.force_setattr(self, "work", [])
-        cast(list[Callable[[], object]], self.work).append(partial(function, *args, **kwargs))
+        extras = self.own_extras()
+        if extras.work is None:
+            # It would be part of a reference cycle if a function had the request, but it is taken away after
+            # the reply.
+            extras.work = []
+        extras.work.append(partial(function, *args, **kwargs))
 
     def take_work(self) -> list[Callable[[], object]]:
         """Return the functions for :meth:`background`, once."""
-        work = self.work or []
-        msgspec.structs.force_setattr(self, "work", None)
+        extras = self.extras
+        if extras is None or extras.work is None:
+            return []
+        work, extras.work = extras.work, None
         return work
+
+    def take_reply_headers(self) -> Sequence[tuple[str, str]]:
+        """Return :attr:`reply_headers`, once."""
+        headers = self.reply_headers
+        if headers:
+            self.own_extras().reply_headers = None
+        return headers
+
+    def own_extras(self) -> RequestExtras:
+        """Return the extras, which are made for this request if it has none."""
+        extras = self.extras
+        if extras is None:
+            extras = RequestExtras()
+            msgspec.structs.force_setattr(self, "extras", extras)  # frozen for actions
+        return extras
+
+    @property
+    def route_meta(self) -> JsonObject:
+        """The ``meta`` of the route, for actions that take the request as a parameter."""
+        return {} if self.extras is None else self.extras.route_meta
+
+    @property
+    def reply_headers(self) -> Sequence[tuple[str, str]]:
+        """Those of :meth:`add_reply_header`."""
+        return () if self.extras is None else self.extras.reply_headers or ()
+
+    @property
+    def user(self) -> object | None:
+        """Whom the application has authenticated; None for an anonymous caller."""
+        return None if self.extras is None else self.extras.user
+
+    @property
+    def user_name(self) -> str:
+        """Identifies the user, as ``user:SCHEME:SUBJECT``; empty for an anonymous caller."""
+        return "" if self.extras is None else self.extras.user_name
+
+    @property
+    def secure(self) -> bool:
+        """Whether the HTTP client uses TLS."""
+        return self.extras is not None and self.extras.secure
+
+    @property
+    def forwarded_host(self) -> str:
+        """The host that the client of a trusted proxy has asked for; empty if it is unknown."""
+        return "" if self.extras is None else self.extras.forwarded_host
+
+    @property
+    def upload(self) -> Upload | None:
+        """The body, for routes that take it while it arrives; None for others, and on a socket."""
+        return None if self.extras is None else self.extras.upload
+
+    @property
+    def channel(self) -> MessageChannel | None:
+        """The messages of a WebSocket; None for any other request."""
+        return None if self.extras is None else self.extras.channel
 
     @property
     def peer(self) -> Peer:

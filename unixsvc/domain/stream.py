@@ -51,7 +51,7 @@ class ReplyStream:
     @property
     def head(self) -> ReplyHead | None:
         """What the reply says over HTTP besides, at the time of its first item."""
-        if self._request is None or self._request.reply_headers is None:
+        if self._request is None or not self._request.reply_headers:
             return self._head
         return add_headers(Reply(head=self._head), self._request.reply_headers).head
 

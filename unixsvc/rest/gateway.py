@@ -172,7 +172,7 @@ class Gateway:
             account.token_shown(message.caller)  # one that has shown a valid token mostly does so again
         context = ResponseContext(method, facts, message.request_id, tokenless)
         if isinstance(reply, Reply) and (reply.head is None or reply.head.file is None):
-            if message.upload is not None:
+            if message.extras is not None and message.upload is not None:
                 message.upload.close()
             return self._builder.from_reply(reply, context)
         responder = Responder(connection.writer(head), context, self._builder, self._files)
@@ -195,7 +195,7 @@ class Gateway:
             raise TooLarge(spec.max_body, MAX_BODY)
         if spec is not None and spec.arrives_later:
             message = decode_request(method, path, query, facts, b"", meta, connection.peer)
-            force_setattr(message, "upload", self._uploads.start(facts.headers, body, connection.incoming))
+            message.own_extras().upload = self._uploads.start(facts.headers, body, connection.incoming)
             return message
         if spec is not None and not spec.routed:
             body = b""  # the client has to know that there is no route, whatever the body is
@@ -251,14 +251,14 @@ class Gateway:
     ) -> None:
         """Set what is known of the client, which may be behind reverse proxies."""
         if proxied is None:
-            force_setattr(message, "secure", connection.secure)
+            message.own_extras().secure = connection.secure
             return
         direct = proxied.host == _host_of(connection)
         if not direct:
             force_setattr(message, "peer_address", _address_of(proxied))
-        force_setattr(message, "secure", proxied.tls or (direct and connection.secure))
+        message.own_extras().secure = proxied.tls or (direct and connection.secure)
         if proxied.requested and self._hosts.lists(proxied.requested):
-            force_setattr(message, "forwarded_host", proxied.requested)
+            message.own_extras().forwarded_host = proxied.requested
 
     def _refusal(
         self,

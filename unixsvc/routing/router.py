@@ -97,7 +97,7 @@ class Router:
             if endpoint.gates and (waiting := self._pass_gates(endpoint, request)) is not None:
                 return self._call_later(waiting, endpoint, request, values)
             if endpoint.meta:
-                msgspec.structs.force_setattr(request, "route_meta", endpoint.meta)
+                request.own_extras().route_meta = endpoint.meta
             result = endpoint.action(**endpoint.bind(request, values))
         if type(result) is CoroutineType:
             runner = self.runner
@@ -146,9 +146,10 @@ class Router:
         return endpoint.stream or endpoint.maker.result.file
 
     def _pass_gates(self, endpoint: Endpoint, request: Request) -> Awaitable[None] | None:
-        if request.passed_gates:
+        extras = request.own_extras()
+        if extras.passed_gates:
             return None
-        msgspec.structs.force_setattr(request, "passed_gates", True)
+        extras.passed_gates = True
         waiting = pass_gates(endpoint.gates, request)
         return None if waiting is None else self.runner.run(waiting)
 
@@ -165,7 +166,7 @@ class Router:
         """Call the action of a request that a gate has kept waiting."""
         await waiting
         if endpoint.meta:
-            msgspec.structs.force_setattr(request, "route_meta", endpoint.meta)
+            request.own_extras().route_meta = endpoint.meta
         result = endpoint.action(**endpoint.bind(request, values))
         if hasattr(result, "__await__"):
             result = await self.runner.run(result)

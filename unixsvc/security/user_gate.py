@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
 
 from unixsvc.authentication.authenticator import Authenticator, Identity, Refusal
 from unixsvc.authentication.guards import Guards, Permissions, Requirement
@@ -100,8 +99,8 @@ class UserGate(AccessGate):
                 raise self._refused(found, request)
             raise Forbidden(_NO_RULE)
         if isinstance(found, Identity):
-            force_setattr(request, "user", found.user)
-            force_setattr(request, "user_name", found.name)
+            extras = request.own_extras()
+            extras.user, extras.user_name = found.user, found.name
         if self._guards:
             await self._guards.check(user, request, self._open_container)
 

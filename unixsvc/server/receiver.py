@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from msgspec import UNSET
-from msgspec.structs import force_setattr
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
@@ -296,7 +295,7 @@ class RequestReceiver:
         """Call the action of a WebSocket."""
         request, pending = to_request(message, self.caller), self._pending
         channel = pending.open_channel(message)
-        force_setattr(request, "channel", channel)
+        request.own_extras().channel = channel
         reply = self._handle(request)
         if isinstance(reply, SuspendedCoroutine):
             pending.start(message, reply, self._handle.seconds_for(request), size, channel)

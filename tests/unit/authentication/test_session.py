@@ -37,14 +37,14 @@ class SessionTests(SynchronousTestCase):
         """Log in; returns the cookie."""
         request = over_http("POST")
         (scheme or self.scheme).log_in(request, subject, {"theme": "dark"})
-        headers = dict(request.reply_headers or ())
+        headers = dict(request.reply_headers)
         return headers["Set-Cookie"].partition(";")[0]
 
     def test_login(self) -> None:
         """The cookie of a login has secure attributes, and later requests have its session."""
         request = over_http("POST")
         self.scheme.log_in(request, "ada", {"theme": "dark"})
-        headers = dict(request.reply_headers or ())
+        headers = dict(request.reply_headers)
         cookie, *attributes = headers["Set-Cookie"].split("; ")
         self.assertTrue(cookie.startswith("__Host-session="))
         expected = {"Path=/", "HttpOnly", "SameSite=Lax", "Secure", "Max-Age=100"}
@@ -64,7 +64,7 @@ class SessionTests(SynchronousTestCase):
         """Logging out removes the cookie."""
         request = over_http("POST")
         self.scheme.log_out(request)
-        headers = dict(request.reply_headers or ())
+        headers = dict(request.reply_headers)
         self.assertTrue(headers["Set-Cookie"].startswith("__Host-session=; Max-Age=0; "))
 
     def test_fixation(self) -> None:
@@ -167,7 +167,7 @@ class SessionTests(SynchronousTestCase):
         """A subject cannot add a header: the cookie is encoded."""
         request: Request = over_http("POST")
         self.scheme.log_in(request, "ada\r\nX-Evil: 1; Domain=evil")
-        for _, value in request.reply_headers or ():
+        for _, value in request.reply_headers:
             self.assertNotIn("evil", value.lower())
 
     def problem(self, cookie: str) -> str:

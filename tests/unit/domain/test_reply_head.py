@@ -59,5 +59,5 @@ class RequestHeaderTests(SynchronousTestCase):
             request.add_reply_header("X-B", "1\r\n")
         reply = Reply(head=ReplyHead(201, (("X-C", "2"),)))
         expected = ReplyHead(201, (("X-C", "2"), ("X-A", "1")))
-        self.assertEqual(add_headers(reply, request.reply_headers or []).head, expected)
+        self.assertEqual(add_headers(reply, request.reply_headers).head, expected)
         self.assertEqual(add_headers(Reply(), [("X-A", "1")]).head, ReplyHead(headers=(("X-A", "1"),)))

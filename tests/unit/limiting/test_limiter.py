@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc import GET, App, Group, RateLimit, RateLimited, Request
 from unixsvc.config.settings import Security
 from unixsvc.domain.message import Caller, Grant, Peer
+from unixsvc.domain.request_extras import RequestExtras
 from unixsvc.limiting.keys import address_of, client_address, key_function
 from unixsvc.limiting.limiter import Limiter
 from unixsvc.limiting.table import RateTable
@@ -41,7 +42,7 @@ class KeyTests(SynchronousTestCase):
         caller = key_function("caller")
         with_token = Caller(Peer(), grant=Grant("ci"))
         for each, key in (
-            (request(user_name="user:ann", caller=with_token), "user:ann"),
+            (request(extras=RequestExtras(user_name="user:ann"), caller=with_token), "user:ann"),
             (over_http("192.0.2.1", caller=with_token), "token:ci"),
             (request(caller=Caller(Peer(uid=7))), "uid:7"),
             (over_http("192.0.2.1"), "address:192.0.2.1"),
@@ -52,7 +53,7 @@ class KeyTests(SynchronousTestCase):
     def test_user(self) -> None:
         """A user is known by the name that authentication has found; all other callers count together."""
         user = key_function("user")
-        self.assertEqual(user(request(user={"id": 7}, user_name="user:7")), "user:7")
+        self.assertEqual(user(request(extras=RequestExtras(user={"id": 7}, user_name="user:7"))), "user:7")
         self.assertEqual(user(request(caller=Caller(Peer(uid=7)))), "")
 
     def test_address(self) -> None:
@@ -115,7 +116,6 @@ class LimiterTests(SynchronousTestCase):
         refused = over_http("192.0.2.1")
         error = self.assertRaises(RateLimited, take, refused)
         self.assertEqual(error.detail, {"retry_after": 1})
-        assert refused.reply_headers is not None
         self.assertEqual(refused.reply_headers[1], ("RateLimit", '"second";r=0;t=1'))
         self.assertEqual(refused.reply_headers[3], ("RateLimit", '"default";r=3;t=1'))
 
@@ -126,7 +126,7 @@ class LimiterTests(SynchronousTestCase):
             last = request()
             with contextlib.suppress(RateLimited):
                 take(last)
-        for name, value in last.reply_headers or ():
+        for name, value in last.reply_headers:
             item = _ITEM.fullmatch(value)
             assert item is not None, value
             self.assertIn(item[1], [limit.name for limit in limits])
@@ -184,7 +184,7 @@ class LimiterTests(SynchronousTestCase):
         for _ in range(3):
             free = request()
             take(free)
-            self.assertIsNone(free.reply_headers)
+            self.assertEqual(free.reply_headers, ())
         take(request(meta={"tenant": "a"}))
         self.assertRaises(RateLimited, take, request(meta={"tenant": "a"}))
         take(request(meta={"tenant": "b"}))

@@ -16,6 +16,7 @@ from unixsvc.domain.action_runner import PlainRunner
 from unixsvc.domain.idempotency_key import with_own_key
 from unixsvc.domain.message import Caller, Grant, Reply
 from unixsvc.domain.message import Request as Message
+from unixsvc.domain.request_extras import RequestExtras
 from unixsvc.errors import Forbidden, Unauthorized
 from unixsvc.routing.container import ServiceContainer
 from unixsvc.security.access_rules import AccessPolicy
@@ -56,7 +57,8 @@ class MountedUsersTests(SynchronousTestCase):
         """A client cannot name the user, in no way in which it reaches ``meta``."""
         forged = Message("GET", "/", meta={"user": "user:session:root", "x": "1"})
         self.assertEqual(with_own_key(forged), {"x": "1"})
-        known = Message("GET", "/", meta={"user": "user:session:root"}, user_name="user:session:ada")
+        extras = RequestExtras(user_name="user:session:ada")
+        known = Message("GET", "/", meta={"user": "user:session:root"}, extras=extras)
         self.assertEqual(with_own_key(known), {"user": "user:session:ada"})
         http = MemoryHttp(App([]), mounts={"/stock": "stock"}, services={"stock": MemoryService(STOCK)})
         found: Any = self.successResultOf(

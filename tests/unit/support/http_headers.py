@@ -14,4 +14,4 @@ def reply_headers(app: App, path: str) -> dict[str, str]:
     """The headers that the reply to a GET has in addition."""
     request = Request("GET", path, caller=Caller(trusted=True))
     Serving(*app.routes, gates=[deprecation_gate]).router.dispatch(request)
-    return dict(request.reply_headers or [])
+    return dict(request.reply_headers)

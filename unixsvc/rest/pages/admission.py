@@ -44,7 +44,7 @@ class PageAdmission:
             limit(message)
         except ServiceError as error:
             ended(error.code, 0)
-            error.headers = (*error.headers, *(message.reply_headers or ()))
+            error.headers = (*error.headers, *message.reply_headers)
             raise
         return ended
 

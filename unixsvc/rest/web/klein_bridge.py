@@ -130,7 +130,7 @@ class KleinBridge:
             self.complete()
         call = self._calls[request] = KleinCall(request, message, context, ended)
         set_headers(request, Response(200, PAGE, self._builder.common_headers(context)))
-        if message.reply_headers is not None:
+        if message.extras is not None:
             call.send_reply_headers()
         set_page(request, self._admission.users, message)
         if not context.facts.host:  # HTTP/1.0; Klein requires one
@@ -202,7 +202,7 @@ class KleinBridge:
         request = call.request
         if request.startedWriting:
             return result
-        if call.message.reply_headers is not None:
+        if call.message.extras is not None:
             call.send_reply_headers()
         if isinstance(result, _JSON_TYPES):
             content_type = request.responseHeaders.getRawHeaders(b"Content-Type")

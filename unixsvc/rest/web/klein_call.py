@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from msgspec.structs import force_setattr
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
@@ -60,12 +59,9 @@ class KleinCall:
 
     def send_reply_headers(self) -> None:
         """Add the headers that the message has for the reply, as of limits."""
-        if self.message.reply_headers is None:
-            return
         headers = self.request.responseHeaders
-        for name, value in self.message.reply_headers:
+        for name, value in self.message.take_reply_headers():
             headers.addRawHeader(name.encode("latin-1"), value.encode("latin-1"))
-        force_setattr(self.message, "reply_headers", None)
 
     def end(self, *, disconnected: bool) -> None:
         """Count the request.

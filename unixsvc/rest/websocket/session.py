@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from msgspec.structs import force_setattr
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.coroutine import SuspendedCoroutine
@@ -73,7 +72,7 @@ class Session:
         """Call the action. It has the time-out of any request to accept the handshake."""
         message, owner = self._message, self._owner
         self._responder.writer.on_disconnect(self._disconnected)
-        force_setattr(message, "channel", self.channel)
+        message.own_extras().channel = self.channel
         reply = owner.handle(message)
         if isinstance(reply, SuspendedCoroutine):
             seconds = owner.handle.seconds_for(message)

@@ -85,7 +85,7 @@ class WebSocket(Generic[_In, _Out]):
             check_header(name, value)
         self._require_open()
         self.subprotocol = subprotocol
-        channel.accept(subprotocol, [*(self._request.reply_headers or ()), *headers])
+        channel.accept(subprotocol, [*self._request.reply_headers, *headers])
 
     async def receive(self) -> _In:
         """Return the next message.
