@@ -53,6 +53,11 @@ class Call:
         return None if self._find_route is None else self._find_route(self.request)
 
     @property
+    def is_page(self) -> bool:
+        """Whether a Klein route answers, or a page of the documentation. Interceptors see no body of it."""
+        return False
+
+    @property
     def seconds(self) -> float:
         """The time since the call has started."""
         return self._now() - self._started

@@ -94,6 +94,8 @@ class Gateway:
             context.reactor,
             context.limits.request_timeout,
         )
+        if context.http.interceptors is not None:
+            self._klein.intercept(context.http.interceptors)
         if http.docs and context.contracts is not None:
             add_pages(self.app, partial(_openapi, context.contracts, http.token))
         if context.http.add_routes is not None:

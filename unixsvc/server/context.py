@@ -21,6 +21,7 @@ from unixsvc.security.peer_rules import PeerRules
 from unixsvc.typing import IHandleMessage
 
 if TYPE_CHECKING:
+    from unixsvc.interception.pages import PageInterceptors
     from unixsvc.limiting.limiter import Limiter
     from unixsvc.security.user_gate import UserGates
 
@@ -47,6 +48,7 @@ class HttpOptions(Struct, frozen=True):
         None if there is no limit.
     :ivar limiter: returns what applies the rate limits of those routes; None if that is not possible.
     :ivar users: makes the gates of those routes; None if the service has neither users nor rules about them.
+    :ivar interceptors: are called around those routes; None without any.
     """
 
     settings: Http = Http()
@@ -58,6 +60,7 @@ class HttpOptions(Struct, frozen=True):
     limit_page: Callable[[Request], None] | None = None
     limiter: Callable[[], Limiter] | None = None
     users: UserGates | None = None
+    interceptors: PageInterceptors | None = None
 
 
 class HandlerContext(Struct, frozen=True):

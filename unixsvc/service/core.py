@@ -26,6 +26,7 @@ from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.typing import IHandleMessage
 
 if TYPE_CHECKING:
+    from unixsvc.interception.pages import PageInterceptors
     from unixsvc.security.user_gate import UserGates
     from unixsvc.service.jobs import JobRunner
 
@@ -50,6 +51,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar guard: authenticates callers.
     :ivar threads: run blocking actions; None if something else runs them.
     :ivar jobs: run the jobs of schedules; None if there are no schedules.
+    :ivar page_interceptors: are called around pages; None without any.
     """
 
     config: WorkerConfig
@@ -71,6 +73,7 @@ class ServiceCore(Struct, frozen=True):
     guard: IGuard
     threads: ThreadRunner | None = None
     jobs: JobRunner | None = None
+    page_interceptors: PageInterceptors | None = None
 
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""

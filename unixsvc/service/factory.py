@@ -35,7 +35,7 @@ from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import Admission, HandlerContext, HttpOptions
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.application import RunningApplication, start_application
-from unixsvc.service.calls.interceptors import intercept, with_interceptors
+from unixsvc.service.calls.interceptors import around_pages, intercept, with_interceptors
 from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.contracts import ServiceContracts
 from unixsvc.service.core import ServiceCore
@@ -206,6 +206,7 @@ async def make_core(
         guard,
         threads,
         jobs,
+        around_pages(config.service, application, now),
     )
 
 
@@ -242,6 +243,7 @@ def handler_context(
             core.limits.of_service,
             lambda: core.limits.limiter,
             core.users,
+            core.page_interceptors,
         ),
         admission=admission,
         is_mounted=core.repository.is_mounted,

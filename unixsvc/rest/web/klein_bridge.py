@@ -7,16 +7,16 @@ becomes a problem response that reveals nothing of it.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import NOT_MODIFIED
+from twisted.web.http import NO_BODY_CODES, NOT_MODIFIED
 from twisted.web.iweb import IRequest
 from twisted.web.server import Request as WebRequest
 from werkzeug.exceptions import HTTPException
@@ -26,6 +26,7 @@ from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Request
+from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import Internal, ServiceError
 from unixsvc.limiting.rate_limit import RateLimit
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
@@ -36,8 +37,11 @@ from unixsvc.rest.web.klein_app import Call, ServiceKlein
 from unixsvc.rest.web.klein_call import KleinCall
 from unixsvc.rest.web.klein_errors import set_http_error
 from unixsvc.rest.web.request import HttpRequest
-from unixsvc.rest.web.responses import set_headers, set_response
+from unixsvc.rest.web.responses import remove_body_headers, set_headers, set_response
 from unixsvc.rest.web.twisted_internals import add_length
+
+if TYPE_CHECKING:
+    from unixsvc.interception.pages import PageInterceptors
 
 __all__ = ["KleinBridge"]
 
@@ -79,6 +83,7 @@ class KleinBridge:
         self._resource = app.pages()
         self._complete = False
         self._calls: dict[IRequest, KleinCall] = {}
+        self._around: Callable[[KleinCall, Call], Call] | None = None
         self.restricts_all = admission.users.restrict_all
 
     def __len__(self) -> int:
@@ -86,6 +91,14 @@ class KleinBridge:
 
     def __contains__(self, request: IRequest) -> bool:
         return request in self._calls
+
+    def intercept(self, interceptors: PageInterceptors) -> None:
+        """Call interceptors around all pages."""
+        # Late: few applications have interceptors.
+        from unixsvc.rest.web.intercepted import InterceptedPages
+
+        pages = InterceptedPages(interceptors, self._builder, self._app.dispatch.call, self.route_of)
+        self._around = pages.around
 
     def complete(self) -> None:
         """Add the last error handler, before the first request: the application has added its own by then."""
@@ -111,6 +124,15 @@ class KleinBridge:
         except HTTPException:  # another method, or a redirect
             return True
         return True
+
+    def route_of(self, message: Request) -> RouteInfo | None:
+        """The route of a page; None for a request that none of its methods answers."""
+        try:
+            text = unquote_to_bytes(message.path).decode()
+            rule, _ = self._adapter.match(text, message.method, return_rule=True)
+        except HTTPException:
+            return None
+        return RouteInfo(message.method, rule.rule)
 
     def render(
         self,
@@ -182,6 +204,8 @@ class KleinBridge:
     def run_route(self, request: IRequest, call: Call) -> object:
         """Call a route: its result is encoded, and it is cancelled when its time is up."""
         klein_call = self._calls[request]
+        if self._around is not None:
+            call = self._around(klein_call, call)
         try:
             result = call()
         except Exception:
@@ -195,7 +219,10 @@ class KleinBridge:
 
     def run_error_handler(self, request: IRequest, call: Call) -> Deferred[object]:
         """Call an error handler of the application."""
-        return maybeDeferred(call).addCallback(self._encode, self._calls[request])
+        klein_call = self._calls[request]
+        if self._around is not None and not klein_call.intercepted:  # no route: a redirect, or another method
+            call = self._around(klein_call, call)
+        return maybeDeferred(call).addCallback(self._encode, klein_call)
 
     def _encode(self, result: object, call: KleinCall) -> object:
         """The body for what a route has returned: data becomes JSON, anything else is left to Klein."""
@@ -213,7 +240,7 @@ class KleinBridge:
             return body
         if isinstance(result, str):
             result = result.encode()
-        if isinstance(result, bytes):
+        if isinstance(result, bytes) and request.code not in NO_BODY_CODES:
             add_length(request.responseHeaders, len(result))
         return result
 
@@ -231,8 +258,7 @@ class KleinBridge:
             transport: Any = web_request.transport  # of no type that has this method
             transport.abortConnection()  # a partial response must not look complete
             return Deferred()
-        for name in (b"Content-Length", b"Content-Type", b"Cache-Control"):
-            web_request.responseHeaders.removeHeader(name)
+        remove_body_headers(web_request)
         if isinstance(error, HTTPException):
             return set_http_error(web_request, error, self._builder, call.context)
         reply = error_to_reply(error if isinstance(error, ServiceError) else Internal())

@@ -25,9 +25,10 @@ class KleinCall:
 
     :param ended: called with the code and the size of the response.
     :ivar message: the request as the log knows it.
+    :ivar intercepted: whether interceptors have been called.
     """
 
-    __slots__ = ("_ended", "_result", "_route", "_timer", "context", "message", "request")
+    __slots__ = ("_ended", "_result", "_route", "_timer", "context", "intercepted", "message", "request")
 
     _result: Deferred[object]
 
@@ -42,6 +43,7 @@ class KleinCall:
         self.request = request
         self.message = message
         self.context = context
+        self.intercepted = False
         self._route: Deferred[object] | None = None
         self._timer: IDelayedCall | None = None
 

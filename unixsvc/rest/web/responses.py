@@ -14,7 +14,16 @@ from unixsvc.rest.response import REASONS, Response, header_pairs
 from unixsvc.rest.server.request_head import Head, HeaderBlock
 from unixsvc.rest.web.twisted_internals import is_write_paused, replace_headers
 
-__all__ = ["WebRequestConnection", "WebWriter", "head_of", "set_headers", "set_response"]
+__all__ = [
+    "WebRequestConnection",
+    "WebWriter",
+    "head_of",
+    "remove_body_headers",
+    "set_headers",
+    "set_response",
+]
+
+_BODY_HEADERS: Final = (b"Content-Length", b"Content-Type", b"Cache-Control")
 
 
 def set_response(request: Request, response: Response) -> bytes:
@@ -29,6 +38,12 @@ def set_headers(request: Request, response: Response) -> None:
     headers = request.responseHeaders
     pairs = header_pairs(response.headers)
     replace_headers(headers, _kind_pairs(response.kind.block), pairs, datetimeToString())
+
+
+def remove_body_headers(request: Request) -> None:
+    """Remove what a route has set for a body that is not sent."""
+    for name in _BODY_HEADERS:
+        request.responseHeaders.removeHeader(name)
 
 
 # The kinds are few.

@@ -167,7 +167,7 @@ class PageMap(Map):
         """Add a rule, or several."""
         self.found = None
         super().add(rulefactory)
-        starts = {rule.rule.partition("<")[0] for rule in rulefactory.get_rules(self)}
+        starts = {_start_of(rule.rule) for rule in rulefactory.get_rules(self)}
         self.starts = tuple(starts.union(self.starts))
 
     def bind(self, *args: Any, **kwargs: Any) -> PageRules:
@@ -244,6 +244,12 @@ class _AllRules(MapAdapter):
 
     def build(self, endpoint: Any, *args: Any, **kwargs: Any) -> str:
         return _rebind(PageRules, self.map.pages, self).build(endpoint, *args, **kwargs)
+
+
+def _start_of(path: str) -> str:
+    """The beginning of a path, up to its first variable; a request may lack the slash at the end."""
+    start, variable, _ = path.partition("<")
+    return start if variable or start == "/" else start.removesuffix("/")
 
 
 def is_page(adapter: MapAdapter) -> bool:

@@ -12,8 +12,9 @@ from unixsvc.service.application import RunningApplication
 
 if TYPE_CHECKING:
     from unixsvc.interception.call import Interceptor
+    from unixsvc.interception.pages import PageInterceptors
 
-__all__ = ["intercept", "with_interceptors"]
+__all__ = ["around_pages", "intercept", "with_interceptors"]
 
 
 def intercept(
@@ -32,6 +33,17 @@ def intercept(
     return InterceptingRepository(
         service, application.interceptors, repository, router.route_of, router.runner, now
     )
+
+
+def around_pages(
+    service: str, application: RunningApplication, now: Callable[[], float]
+) -> PageInterceptors | None:
+    """Return what calls the interceptors of an application around its pages; None if it has none."""
+    if not application.interceptors:
+        return None
+    from unixsvc.interception.pages import PageInterceptors
+
+    return PageInterceptors(service, application.interceptors, now)
 
 
 def with_interceptors(

@@ -223,6 +223,21 @@ class BuildTests(SynchronousTestCase):
         self.assertFalse(rules.is_endpoint_expecting("a", "x"))
 
 
+class StartTests(SynchronousTestCase):
+    def test_starts(self) -> None:
+        """Each path that has a page, or a redirect to one, begins with one of them."""
+        for path, start in (
+            ("/page", "/page"),
+            ("/page/", "/page"),
+            ("/page/<int:id>/", "/page/"),
+            ("/<name>", "/"),
+            ("/", "/"),
+        ):
+            rules = RuleMap(list, lambda name: None)
+            rules.add(Rule(path, endpoint="page"))
+            self.assertEqual(rules.pages.starts, (start,))
+
+
 class FindTests(SynchronousTestCase):
     """A match of a page that is made once, and used twice."""
 
@@ -238,7 +253,7 @@ class FindTests(SynchronousTestCase):
             self.matched += 1
             return match(*args)
 
-        matcher.match = count  # type: ignore[method-assign]
+        matcher.match = count  # type: ignore[assignment]
 
     def match(self, path: str, method: str = "GET", **kwargs: Any) -> Any:
         """Match as Klein does."""
