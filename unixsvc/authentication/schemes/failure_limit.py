@@ -7,6 +7,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from unixsvc.domain.message import Request
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class FailureLimit:
     """
 
     def __init__(self, name: str, limit: int, interval: float) -> None:
-        self._scope = f"failures {name} {limit} {interval}".encode()
+        self._scope = msgspec.json.encode(["failures", name, limit, interval])
         self._limit = limit
         self._interval = max(round(interval * _NANO / limit), 1) if limit else 0
         self._table: RateTable | None = None
