@@ -142,7 +142,7 @@ class Orchestrator(MultiService):
             self._lock.write_pid()
         Service.startService(self)
         self.tokens.start(self._running().send_and_wait)
-        self._certificates.start(self._running().send)
+        self._certificates.start(self._running().send_and_wait)
         log_unsafe_places(self._log, self._settings)
         self._control_pool().startService()
         if self._paths is not None:

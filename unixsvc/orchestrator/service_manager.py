@@ -129,10 +129,10 @@ class ServiceManager:
             if only in ("", name):
                 pool.send(command)
 
-    async def send_and_wait(self, command: Command) -> None:
-        """Send a command to every worker; done when all have executed it, or after about a second."""
-        self.send(command)
-        await self._refresh()  # a report that is requested after a command comes after its execution
+    async def send_and_wait(self, command: Command, only: str = "") -> None:
+        """Send a command as :meth:`send`; done when all workers have executed it, or after about a second."""
+        self.send(command, only)
+        await self._refresh(only)  # a report that is requested after a command comes after its execution
 
     # Operations on one service.
 
@@ -255,8 +255,9 @@ class ServiceManager:
         if scaled is None:
             self._scaled.pop(name, None)
 
-    async def _refresh(self) -> None:
-        await gatherResults([pool.refresh() for pool in self._pools.values()], consumeErrors=True)
+    async def _refresh(self, only: str = "") -> None:
+        pools = [pool for name, pool in self._pools.items() if only in ("", name)]
+        await gatherResults([pool.refresh() for pool in pools], consumeErrors=True)
 
     @asynccontextmanager
     async def _locked(self, name: str) -> AsyncIterator[IServicePool]:

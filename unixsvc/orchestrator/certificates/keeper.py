@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -49,7 +50,7 @@ class CertificateKeeper:
         self._settings = settings
         self._log = log or Logger(namespace="orchestrator")
         self._current: dict[str, dict[str, ServerCertificate]] = {}
-        self._send: Callable[[SetCertificates, str], object] = _no_workers
+        self._send: Callable[[SetCertificates, str], Awaitable[None]] = _no_workers
         self._watch = FileWatch(reactor, self._versions, self._files_changed)
 
     def current(self, service: str) -> dict[str, ServerCertificate]:
@@ -69,10 +70,10 @@ class CertificateKeeper:
         for name in names:
             self._use(name, found[name])
 
-    def start(self, send: Callable[[SetCertificates, str], object]) -> None:
+    def start(self, send: Callable[[SetCertificates, str], Awaitable[None]]) -> None:
         """Begin to look at the files.
 
-        :param send: sends certificates to the workers of a service.
+        :param send: sends certificates to the workers of a service; done when all of them use these.
         """
         self._send = send
         self._watch.start()
@@ -81,28 +82,29 @@ class CertificateKeeper:
         """Stop that."""
         self._watch.stop()
 
-    def _use(self, service: str, certificates: dict[str, ServerCertificate]) -> list[str]:
+    def _use(self, service: str, certificates: dict[str, ServerCertificate]) -> Deferred[None] | None:
         """Use certificates, and keep those of other endpoints: workers of before a reload may need them.
 
-        :returns: the endpoints with another certificate than before.
+        :returns: fires when the workers use them; None if none is different from before.
         """
         before = self.current(service)
         changed = [each for each in certificates if each in before and certificates[each] != before[each]]
         self._current[service] = before | certificates
-        if changed:
-            self._send(SetCertificates(certificates), service)
-        return changed
+        return _sent(self._send(SetCertificates(certificates), service)) if changed else None
 
     def _files_changed(self) -> None:
         self._watch.has_changed()
         for name in self._settings.gateways:
             try:
-                changed = self._use(name, read_certificates(self._settings, name))
+                used = self._use(name, read_certificates(self._settings, name))
             except ConfigError as error:
                 self._log.error("{error}; the earlier certificate stays in use", error=str(error))
             else:
-                if changed:
-                    self._log.info("new connections of {name} get the changed certificate", name=name)
+                if used is not None:
+                    used.addCallback(self._log_used, name)
+
+    def _log_used(self, _: None, name: str) -> None:
+        self._log.info("new connections of {name} get the changed certificate", name=name)
 
     def _versions(self) -> tuple[tuple[int, ...] | None, ...]:
         return tuple(map(_version, self._paths()))
@@ -122,5 +124,12 @@ def _version(path: str) -> tuple[int, ...] | None:
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
-def _no_workers(command: SetCertificates, service: str) -> None:
+def _sent(sending: Awaitable[None]) -> Deferred[None]:
+    async def send() -> None:
+        await sending
+
+    return Deferred.fromCoroutine(send())
+
+
+async def _no_workers(command: SetCertificates, service: str) -> None:
     """Do nothing: there are no workers before the start."""

@@ -7,6 +7,7 @@ import shutil
 from typing import Any, cast
 
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,8 +44,14 @@ class KeeperTests(SynchronousTestCase):
         log = Logger("orchestrator", observer=cast(ILogObserver, self.logged.append))
         self.keeper = CertificateKeeper(self.clock, self.settings, log)
         self.keeper.load(self.settings)
-        self.keeper.start(lambda command, service: self.sent.append((command, service)))
+        self.executed = succeed(None)
+        self.keeper.start(self.send)
         self.addCleanup(self.keeper.stop)
+
+    def send(self, command: SetCertificates, service: str) -> Deferred[None]:
+        """Send certificates to workers that do not exist."""
+        self.sent.append((command, service))
+        return self.executed
 
     def renew(self) -> str:
         """Write another key and certificate; the certificate."""
@@ -82,6 +89,15 @@ class KeeperTests(SynchronousTestCase):
         [event] = self.logged
         self.assertEqual((event["log_level"].name, event["name"]), ("info", "http"))
         self.assertNotIn("PRIVATE", repr(command))
+
+    def test_logged_when_used(self) -> None:
+        """It is logged when the workers use it, not when it is sent."""
+        self.executed = Deferred()
+        self.renew()
+        self.pass_time()
+        self.assertEqual((len(self.sent), self.logged), (1, []))
+        self.executed.callback(None)
+        self.assertEqual(len(self.logged), 1)
 
     def test_between_files(self) -> None:
         """While a key is written and its certificate is not yet, nothing happens."""
