@@ -7,6 +7,7 @@ from secrets import token_hex
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.authentication.requests import identify, over_http, over_socket, refusal
+from unixsvc.authentication.authenticator import Refusal
 from unixsvc.authentication.schemes.session import Session, SessionCookie
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError, Forbidden
@@ -116,6 +117,15 @@ class SessionTests(SynchronousTestCase):
         cookie = self.log_in()
         self.assertIn("more than once", self.problem(f"{cookie}; {self.log_in(subject='eve')}"))
         self.assertEqual(self.problem(f"{cookie}; {cookie}"), "")
+
+    def test_prefix(self) -> None:
+        """Only blanks are removed around a name: what is another name to the browser is no session."""
+        cookie = self.log_in()
+        self.assertEqual(self.problem(f"a=b;\t {cookie} "), "")
+        for each in "\xa0\x85\x1f\x0b\x0c":
+            for field in (each + cookie, cookie.replace("=", f"{each}=", 1)):
+                found = identify(self.scheme, over_http(headers={"Cookie": f"a=b; {field}"}))
+                self.assertEqual((type(found), found.problems), (Refusal, {}), field)
 
     def test_cross_site(self) -> None:
         """A change, or a WebSocket, has to be from a page of the same origin."""

@@ -13,6 +13,9 @@ from unixsvc.errors import Forbidden
 __all__ = ["read_cookie"]
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# Nothing else: with U+00A0 before it, a name has no prefix "__Host-" to the browser, so that a neighbouring
+# host of the same domain may set the cookie.
+_BLANKS: Final = " \t"
 _REFUSED: Final = (
     "a cookie authenticates this request only if a page of the same origin has sent it, "
     "which the header Origin or Sec-Fetch-Site says"
@@ -34,11 +37,11 @@ def read_cookie(request: Request, name: str, origins: Collection[bytes] = ()) ->
     if headers is None:
         return None
     values = {
-        value.strip().strip('"')
+        value.strip(_BLANKS).strip('"')
         for header in headers.get(b"Cookie", ())
         for field in header.decode("latin-1").split(";")
         for key, separator, value in [field.partition("=")]
-        if separator and key.strip() == name
+        if separator and key.strip(_BLANKS) == name
     }
     if not values:
         return None
