@@ -36,10 +36,12 @@ PAGE = DOCS / "reference" / "configuration.rst"
 # Words of the field, for things that have had others here.
 WORDS = (
     "back-off", "backlog", "backpressure", "broken pipe", "circuit breaker", "connection pool", "cookie",
-    "cors preflight", "deadline", "event loop", "file descriptor", "flow control", "graceful shutdown",
-    "health check", "idempotency key", "jitter", "keep-alive", "liveness", "load balancing", "middleware",
-    "multiplexing", "pipelining", "readiness", "request smuggling", "retry budget", "rolling restart",
-    "server-sent events", "service discovery", "socket activation", "watchdog",
+    "cors preflight", "csrf", "deadline", "dependency injection", "event loop", "file descriptor",
+    "file upload", "flow control", "graceful shutdown", "health check", "hot reload", "idempotency key",
+    "jitter", "jwt", "keep-alive", "liveness", "load balancing", "middleware", "mtls", "multipart",
+    "multiplexing", "password hash", "pipelining", "rate limit", "readiness", "request smuggling",
+    "retry budget", "rolling restart", "server-sent events", "service discovery", "socket activation",
+    "thread pool", "watchdog", "websocket close code", "zero downtime",
 )  # fmt: skip
 
 _SECTION = re.compile(r"^(?P<title>\S.*)\n-+$", re.MULTILINE)
