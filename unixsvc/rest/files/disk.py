@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from twisted.internet.defer import Deferred
 
@@ -15,6 +15,10 @@ __all__ = ["Disk", "RunInThread"]
 
 RunInThread: TypeAlias = Callable[[Callable[[], None]], "Deferred[None]"]
 """Calls a function in a thread."""
+
+
+# A thread keeps the memory that it has once allocated, and there are many.
+_BLOCK: Final = 65_536
 
 
 class Disk:
@@ -68,4 +72,10 @@ class Disk:
 
 
 def _load(descriptor: Descriptor, offset: int, count: int) -> None:
-    os.pread(descriptor.fileno(), count, offset)
+    """Read a part of a file, and drop it."""
+    end = offset + count
+    while offset < end:
+        found = len(os.pread(descriptor.fileno(), min(end - offset, _BLOCK), offset))
+        if not found:
+            return  # it has become shorter
+        offset += found

@@ -50,6 +50,21 @@ class DiskTests(SynchronousTestCase):
         self.successResultOf(self.disk.load(self.file, 0, 6))
         self.assertEqual(self.ran, 1)
 
+    def test_load(self) -> None:
+        """A part is loaded to its end, or to that of the file, in little memory, which threads keep."""
+        read: list[tuple[int, int]] = []
+
+        def pread(descriptor: int, count: int, offset: int) -> bytes:
+            read.append((offset, count))
+            return bytes(max(min(count, 200_000 - offset), 0))
+
+        self.patch(os, "pread", pread)
+        self.successResultOf(self.disk.load(self.file, 10, 150_000))
+        self.assertEqual(read, [(10, 65_536), (65_546, 65_536), (131_082, 18_928)])
+        read.clear()
+        self.successResultOf(self.disk.load(self.file, 190_000, 1_048_576))
+        self.assertEqual([offset for offset, _ in read], [190_000, 200_000])
+
     def test_unknown(self) -> None:
         """Where the file system cannot tell, small files are read, and large ones loaded in a thread."""
         self.fail_with(errno.EOPNOTSUPP)
