@@ -89,6 +89,8 @@ class NginxTests(NginxTestCase):
         self.assertEqual(self.request("GET", "/health").data["status"], "ok")
         [server] = self.request("GET", "/api/openapi.json").data["servers"]
         self.assertEqual(server["url"], ".")
+        forged = {"X-Forwarded-Host": "admin.example", "Forwarded": "for=203.0.113.9;host=admin.example"}
+        self.assertEqual(self.request("GET", "/api/forwarded", headers=forged).data, ["For", "Proto"])
         self.check_no_host()
         self.check_redirect(nginx.redirects)
         self.check_http2()

@@ -75,6 +75,11 @@ class Things:
         """How many requests wait, and how many were cancelled."""
         return {"waiting": len(self._gates), "cancelled": self.cancelled}
 
+    async def forwarded(self, request: Request) -> list[str]:
+        """Return which headers say where a request comes from, without ``X-Forwarded-``."""
+        names = [name.decode() for name in request.headers or {}]
+        return sorted(name.removeprefix("X-Forwarded-") for name in names if "Forwarded" in name)
+
     async def meta(self, request: Request) -> dict[str, str]:
         """Return the meta of the request."""
         return request.meta
@@ -108,6 +113,7 @@ app = App(
                 GET("/wait", Things.wait, public=True),
                 GET("/pending", Things.pending, public=True),
                 GET("/meta", Things.meta, public=True),
+                GET("/forwarded", Things.forwarded, public=True),
             ],
         )
     ],
