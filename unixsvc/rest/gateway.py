@@ -35,6 +35,7 @@ from unixsvc.rest.pages.admission import PageAdmission
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.response import EMPTY, Response
 from unixsvc.rest.server.interfaces import RequestConnection
+from unixsvc.rest.server.refused_request import path_of
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.writer import Responder
 from unixsvc.rest.uploads.request_upload import RequestUpload
@@ -84,6 +85,7 @@ class Gateway:
         self._uploads = Uploads(http, context.limits, context.reactor)
         self._sessions = make_sessions(context, self._builder, self._origins)
         self._log = FailureLog(context.service)
+        self._on_refused = context.on_refused
         self.app = app or ServiceKlein(context.http.routes, context.http.mounts)
         self._pages = PageAdmission(context)
         self._klein = KleinBridge(
@@ -156,14 +158,13 @@ class Gateway:
                     headers=facts.headers,
                     peer_address=connection.peer,
                 )
-                self._render_page(head, body, connection, message, proxied)
-                return None
+                return self._render_page(head, body, connection, message, proxied)
             if self._usual_bodies or (not body and (self._body_spec is None or method == b"GET")):
                 message = decode_request(method, path, query, facts, body, meta, connection.peer)
             else:
                 message = self._decode(method, path, query, facts, body, meta, connection)
         except ServiceError as error:
-            return self._refusal(error, method, facts, connection, meta)
+            return self._refusal(error, head, facts, connection, meta)
         if proxied is not None or connection.secure:
             self._set_client(message, connection, proxied)
         reply = self._handle(message) if method != b"HEAD" else start(self._head(message))
@@ -235,18 +236,19 @@ class Gateway:
         connection: RequestConnection,
         message: Request,
         proxied: ForwardedClient | None,
-    ) -> None:
-        """Have a Klein route answer.
-
-        :raises ServiceError: if the request is not admitted.
-        """
-        ended = self._pages.admit(message)
+    ) -> Response | None:
+        """Have a Klein route answer; the response if the request is not admitted."""
+        facts = head.block.facts or self._builder.read_headers(head.fields)
+        context = ResponseContext(head.method, facts, message.request_id)
+        try:
+            ended = self._pages.admit(message)
+        except ServiceError as error:  # it is counted and logged
+            return self._builder.from_reply(error_to_reply(error), context)
         request = connection.web_request(head, body)
         if proxied is not None and proxied.host:
             request.client = _address_of(proxied)
-        facts = head.block.facts or self._builder.read_headers(head.fields)
-        context = ResponseContext(head.method, facts, message.request_id)
         self._klein.render(request, message, context, ended, tls=proxied is not None and proxied.tls)
+        return None
 
     def _set_client(
         self, message: Request, connection: RequestConnection, proxied: ForwardedClient | None
@@ -265,17 +267,26 @@ class Gateway:
     def _refusal(
         self,
         error: ServiceError,
-        method: bytes,
+        head: Head,
         facts: HeaderFacts,
         connection: RequestConnection,
         meta: dict[str, str],
     ) -> Response:
         """The response to a request that is no message."""
-        message = Request(method.decode("latin-1"), "/", meta=meta)
+        message = Request(
+            head.method.decode("latin-1"),
+            path_of(head.target),
+            meta=meta,
+            headers=facts.headers,
+            peer_address=connection.peer,
+        )
         if error.code in _FOREIGN:
             self._log_foreign(connection, message, error, facts.headers)
-        context = ResponseContext(method, facts, message.request_id)
-        return self._builder.from_reply(error_to_reply(error), context)
+        context = ResponseContext(head.method, facts, message.request_id)
+        response = self._builder.from_reply(error_to_reply(error), context)
+        if self._on_refused is not None:
+            self._on_refused(message, response.code, len(response.body))
+        return response
 
     def _log_foreign(
         self, connection: RequestConnection, message: Request, error: ServiceError, headers: RequestHeaders

@@ -47,6 +47,7 @@ class HttpRequestHandler(Service):
             context.handle.hold_back,
             owner=context.owner,
             body_spec=context.body_spec,
+            on_refused=context.on_refused,
         )
         self._site = HttpSite(self._gateway, self._connections)
         self._port = GracefulPort(context.endpoint, context.reactor)

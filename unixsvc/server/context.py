@@ -83,6 +83,8 @@ class HandlerContext(Struct, frozen=True):
     :ivar is_mounted: True if a path belongs to a mount.
     :ivar body_spec: how the route of a method and a path takes the body, None for a JSON object; None if all
         routes take that.
+    :ivar on_refused: called with a request that never reaches ``handle``, the code and the size of the
+        response; what is not known of its method and path is ``-``. None without an access log.
     """
 
     service: str
@@ -99,6 +101,7 @@ class HandlerContext(Struct, frozen=True):
     owner: int = 0
     failures: IFailureLog | None = None
     body_spec: Callable[[str, str], BodySpec | None] | None = None
+    on_refused: Callable[[Request, int, int], object] | None = None
     is_mounted: Callable[[str], bool] = lambda path: False
 
     @property

@@ -248,6 +248,7 @@ def handler_context(
         admission=admission,
         is_mounted=core.repository.is_mounted,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
+        on_refused=getattr(core.served, "refused", None),  # without an access log there is none
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.task import LoopingCall
 
 from unixsvc.config.http import Http
@@ -22,6 +22,7 @@ from unixsvc.rest.decode import decode_path
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.response import encode_response
 from unixsvc.rest.server.parser import RequestParser
+from unixsvc.rest.server.refused_request import line_of
 from unixsvc.rest.server.request_head import Head
 from unixsvc.rest.server.timeouts import ConnectionPhase
 from unixsvc.rest.server.usual_head import UsualHeads
@@ -80,6 +81,7 @@ class HttpConnections:
     :param owner: the uid of the orchestrator.
     :param hold_back: see :class:`~unixsvc.security.buffer_budget.BufferBudget`.
     :param body_spec: finds how a route takes the body, by its method and path; None if all take a short one.
+    :param on_refused: as of :class:`~unixsvc.server.context.HandlerContext`.
     :ivar budget: for what is received of requests, and what waits to be sent.
     :ivar unsent: the latter.
     :ivar usual_heads: parses most heads.
@@ -96,6 +98,7 @@ class HttpConnections:
         *,
         owner: int = 0,
         body_spec: Callable[[str, str], BodySpec | None] | None = None,
+        on_refused: Callable[[Request, int, int], object] | None = None,
     ) -> None:
         self.http = http
         self.limits = limits
@@ -106,6 +109,7 @@ class HttpConnections:
         self._responses = ResponseBuilder(http)
         self.usual_heads = UsualHeads(http.max_header_bytes)
         self._find_spec = None if body_spec is None else partial(_spec_of, body_spec)
+        self._on_refused = on_refused
         self.draining = False
         self._open: dict[HttpConnection, Peer] = {}  # the oldest first
         self._quota = ConnectionQuota(limits, owner) if limits.max_connections_per_user else None
@@ -214,15 +218,24 @@ class HttpConnections:
             return self._unauthenticated_idle
         return self._timeouts[phase]
 
-    def rejection(self, error: ServiceError, head: Head | None) -> bytes:
+    def rejection(
+        self, error: ServiceError, head: Head | None, received: bytearray, peer: IAddress | None
+    ) -> bytes:
         """The response to a request that is rejected before it reaches the gateway.
 
         :param head: of the request, if it is known.
+        :param received: its bytes, if its head is not known.
+        :param peer: the client.
         """
         method, fields = (b"", {}) if head is None else (head.method, head.fields)
         facts = self._responses.read_headers(fields)
-        context = ResponseContext(method, facts, Request("", "", meta=facts.meta).request_id)
-        return encode_response(self._responses.from_reply(error_to_reply(error), context), close=True)
+        message = Request(*line_of(head, received), meta=facts.meta, headers=fields, peer_address=peer)
+        context = ResponseContext(method, facts, message.request_id)
+        response = self._responses.from_reply(error_to_reply(error), context)
+        # A connection that is refused before its first byte is no request: it is logged as a connection.
+        if self._on_refused is not None and (head is not None or received):
+            self._on_refused(message, response.code, len(response.body))
+        return encode_response(response, close=True)
 
     def _quota_allows(self, quota: ConnectionQuota, peer: Peer) -> bool:
         count = len(self._open)

@@ -89,7 +89,8 @@ class ConnectionLifetime:
 
     def refuse(self, error: ServiceError) -> None:
         """Send an error response and close, as what follows cannot be parsed reliably, or is not wanted."""
-        self.transport.write(self._connections.rejection(error, self._parser.head))
+        parser, peer = self._parser, self.transport.getPeer()
+        self.transport.write(self._connections.rejection(error, parser.head, parser.buffer, peer))
         self._linger()
 
     def abort(self) -> None:

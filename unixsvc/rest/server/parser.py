@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unixsvc.domain.body_spec import MAX_BODY, MAX_MESSAGE, BodySpec
-from unixsvc.errors import TooLarge
+from unixsvc.errors import ServiceError, TooLarge
 from unixsvc.rest.server.body.chunked import ChunkedBody
 from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.request_head import Head, check_partial_head, parse_head
@@ -71,7 +71,11 @@ class RequestParser:
 
     def take(self, data: bytes) -> tuple[Head, bytes] | None:
         """Receive bytes between two requests, when the buffer is empty; the rest is as for :meth:`next`."""
-        found = self._usual.parse(data)
+        try:
+            found = self._usual.parse(data)
+        except ServiceError:
+            self.buffer += data  # for the access log
+            raise
         if found is None:
             self.buffer += data
             return self.next()

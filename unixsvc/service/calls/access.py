@@ -73,6 +73,14 @@ class LoggedHandle:
 
         return end_and_log
 
+    def refused(self, request: Request, code: int, size: int) -> None:
+        """Record a request that a transport has refused before it was one for a route.
+
+        :param request: what is known of it.
+        :param size: of the response, without its head.
+        """
+        self._record(request, code, 0.0, size)
+
     async def _wait(
         self, request: Request, started: float, answer: SuspendedCoroutine[Reply | ReplyStream]
     ) -> Reply | ReplyStream:
