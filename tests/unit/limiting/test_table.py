@@ -217,20 +217,21 @@ class SharedTests(SynchronousTestCase):
     def test_read_and_write(self) -> None:
         """A process that has read a bucket writes it before another one reads it."""
         child = self.child(_TAKE_ONE)
-        assert child.stdin is not None
-        assert child.stdout is not None
+        sent, received = child.stdin, child.stdout
+        assert sent is not None
+        assert received is not None
         table = RateTable(self.shared.fileno())
         said: list[str] = []
 
         def before_write() -> None:
-            child.stdin.write("\n")
-            child.stdin.flush()
-            said.append(child.stdout.readline())
+            sent.write("\n")
+            sent.flush()
+            said.append(received.readline())
 
-        table._words = WatchedWords(table._words, before_write)
+        table._words = WatchedWords(table._words, before_write)  # type: ignore[assignment]
         bucket = table.bucket(b"limit", "key", 10**14, 1)
         self.assertTrue(table.take([bucket], 10**9)[0].allowed)
-        said.append(child.stdout.readline())
+        said.append(received.readline())
         self.assertEqual(said, ["waits\n", "False\n"])
 
     def test_give_back(self) -> None:

@@ -102,7 +102,7 @@ class InterceptedTests(SynchronousTestCase):
         @klein.route("/started")
         def started(request: Any) -> bytes:
             request.write(b"some")
-            return b"more"
+            return b", more"
 
         @klein.route("/user")
         @requires()
@@ -266,7 +266,7 @@ class InterceptedTests(SynchronousTestCase):
     def test_started(self) -> None:
         """A page that has begun to write ends as without an interceptor."""
         response = self.get("/started")
-        self.assertEqual((response.text, self.seen[-1][3]), ("somemore", 200))
+        self.assertEqual((response.text, self.seen[-1][3]), ("some, more", 200))
 
     def test_cancelled(self) -> None:
         """A page that takes too long is cancelled within the interceptor."""
