@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, cast
 
@@ -27,14 +27,14 @@ from unixsvc.execution.background import Tasks
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.execution.threads import ThreadRunner
-from unixsvc.routing.app import App, Mount, load_object
+from unixsvc.routing.app import App, load_object
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.router import Router
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import Admission, HandlerContext, HttpOptions
 from unixsvc.server.interfaces import IRequestHandler
-from unixsvc.service.application import RunningApplication, start_application
+from unixsvc.service.application import start_application
 from unixsvc.service.calls.interceptors import around_pages, intercept, with_interceptors
 from unixsvc.service.calls.limits import ServiceLimits
 from unixsvc.service.contracts import ServiceContracts
@@ -42,19 +42,17 @@ from unixsvc.service.core import ServiceCore
 from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
+from unixsvc.service.optional_parts import gated, logged, make_job_runner, mounted
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 from unixsvc.transport.private_apis import asyncio_loop_of
-from unixsvc.typing import IHandleMessage
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from unixsvc.limiting.table import RateTable
-    from unixsvc.security.user_gate import UserGates
-    from unixsvc.service.jobs import JobRunner
 
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
@@ -156,7 +154,7 @@ async def make_core(
         security_schemes=users.descriptions if users else {},
     )
     store = _make_store(config)
-    mounts = _mounts({**app.mounts, **http.mounts}, config.service, router, services)
+    mounts = mounted({**app.mounts, **http.mounts}, config.service, router, services)
     library: IRouterDatasource = IdempotentDatasource(LibraryDatasource(router), router.check, store, reactor)
     if http.static:
         # Late: few services have static folders.
@@ -165,7 +163,7 @@ async def make_core(
         library = StaticDatasource(library, router.has_path, http.static, config.service)
     repository = RouterRepository(
         library,
-        _gated(mounts, users, router),
+        gated(mounts, users, router),
     )
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(
@@ -185,7 +183,7 @@ async def make_core(
         background=tasks.after_reply,
     )
     contracts = ServiceContracts(config.service, router, mounts)
-    jobs = _make_jobs(app, application, blocking, router, reactor, now, failures, config.service)
+    jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service)
     return ServiceCore(
         config,
         application,
@@ -194,7 +192,7 @@ async def make_core(
         router,
         repository,
         handle,
-        _logged(handle, config, router, now),
+        logged(handle, config, router, now),
         limits,
         users,
         failures,
@@ -255,61 +253,6 @@ def handler_context(
 def _lifespan_failed(service: str, ended: SharedResult[None], error: BaseException) -> None:
     Logger(namespace=service).failure("the lifespan of the application has ended", Failure(error))
     ended.succeed(None)
-
-
-# What follows imports late: many services have neither mounts, nor schedules, nor an access log.
-
-
-def _mounts(
-    mounts: Mapping[str, Mount], service: str, router: Router, services: IServices
-) -> dict[str, IRouterDatasource]:
-    if not mounts:
-        return {}
-    from unixsvc.datasource.unix import mounted
-
-    return mounted(mounts, service, router.paths, services)
-
-
-def _gated(
-    mounts: Mapping[str, IRouterDatasource], users: UserGates | None, router: Router
-) -> dict[str, IRouterDatasource]:
-    if not mounts:
-        return {}
-    from unixsvc.datasource.gated import behind_gate
-
-    return {
-        prefix: behind_gate(mount, users.for_mount(prefix) if users else None, router)
-        for prefix, mount in mounts.items()
-    }
-
-
-def _make_jobs(
-    app: App,
-    application: RunningApplication,
-    blocking: IBlockingRunner,
-    router: Router,
-    reactor: IReactorTime,
-    now: Callable[[], float],
-    failures: FailureLog,
-    service: str,
-) -> JobRunner | None:
-    if not app.schedules:
-        return None
-    from unixsvc.service.jobs import JobRunner, make_jobs
-
-    found = make_jobs(app.schedules, application.container)
-    return JobRunner(found, application.container, blocking, router.runner, reactor, now, failures, service)
-
-
-def _logged(
-    handle: HandleMessage, config: WorkerConfig, router: Router, now: Callable[[], float]
-) -> IHandleMessage:
-    """What answers requests with an access log; the same object if there is none."""
-    if config.log.access == "off":
-        return handle
-    from unixsvc.service.calls.access import logged
-
-    return logged(handle, config, router, now)
 
 
 def _error_report(app: App, router: Router, observe: FailureObserver | None) -> FailureObserver | None:

@@ -15,23 +15,11 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
-from unixsvc.routing.router import Router
-from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.access_log import AccessLog
 
-__all__ = ["LoggedHandle", "logged"]
+__all__ = ["LoggedHandle"]
 
 _T = TypeVar("_T")
-
-
-def logged(
-    handle: HandleMessage, config: WorkerConfig, router: Router, now: Callable[[], float]
-) -> HandleMessage | LoggedHandle:
-    """Return what answers requests with an access log; the same object if there is none."""
-    access = config.log.access
-    if access == "off":
-        return handle
-    return LoggedHandle(handle, AccessLog(config.service, access, router.route_of), now)
 
 
 @implementer(IHandleMessage)
