@@ -65,6 +65,7 @@ REASONS: Final = {
     "rest.openapi.schemas": _CLASS,
     "rest.server.body.chunked": "each repetition is of one class, which its successor does not match",
     "rest.server.request_head": "at most 8,192 bytes; each repetition is of one class, without its successor",
+    "rest.server.refused_request": "bounded repetitions, without backtracking into each other",
     "rest.server.usual_head": "one class between two literals; a field is tried only after a line end",
     "rest.websocket.handshake": _CLASS,
     "rest.web.rules": "three digits, or the application's source",
