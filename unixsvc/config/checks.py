@@ -186,9 +186,12 @@ def _check_environment(environment: Mapping[str, str], where: str) -> None:
 
 def _check_static(prefix: str, static: StaticFolder, mounts: Collection[str], where: str) -> None:
     """Check a static folder, except whether it exists: the worker's user has to see it."""
-    plain = PathPrefix.parse("" if prefix == "/" else prefix).plain
-    if "{" in prefix or "?" in prefix:
-        raise ConfigError(repr(prefix), "is not a path prefix", "write it as /assets, or / for all paths")
+    try:
+        plain = PathPrefix.parse("" if prefix == "/" else prefix).plain
+    except ConfigError:
+        plain = ""
+    if not prefix or "{" in prefix or "?" in prefix or (not plain and prefix != "/"):
+        raise ConfigError(where, f"{prefix!r} is not a path prefix", 'write "/assets", or "/" for all paths')
     if _BUILTIN.contains(plain):
         raise ConfigError(
             where, f"{prefix!r} is under {BUILTIN_PREFIX}/", "this prefix is reserved; choose another path"

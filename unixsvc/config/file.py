@@ -213,7 +213,7 @@ def parse_layers(layers: Layers) -> ConfigFile:
     kind = file_type(layers.table)
     errors = find_field_errors(kind, layers.table, DECODED)
     if errors:
-        raise layers.error((error.field, _describe(error, layers)) for error in errors)
+        raise layers.error((error.field, _describe(error, kind, layers)) for error in errors)
     for key, value in layers.table.items():
         _refuse_nul(value, key, layers)
     return msgspec.convert(layers.table, kind)
@@ -233,9 +233,15 @@ def _refuse_nul(value: Any, field: str, layers: Layers) -> None:
                 _refuse_nul(each, f"{field}.{key}", layers)
 
 
-def _describe(error: FieldError, layers: Layers) -> str:
-    if error.message.startswith(_QUOTES) and layers.source_of(error.field).is_outside(error.field):
-        return f"{error.field} has an invalid value"
+def _describe(error: FieldError, kind: type[Struct], layers: Layers) -> str:
+    if error.message.startswith(_QUOTES):
+        # Late: only for this error.
+        from unixsvc.config.allowed_values import allowed_values
+
+        hint = allowed_values(kind, error.field)
+        if layers.source_of(error.field).is_outside(error.field):
+            return f"{error.field} has an invalid value{hint}"  # which may be a secret
+        return f"{error.field} has the invalid value{error.message.removeprefix(_QUOTES)}{hint}"
     hint = _gateway_hint(error.field)
     if error.message == "is unknown" and not hint:
         import difflib

@@ -128,7 +128,11 @@ class OverlayTests(ConfigTestCase):
         self.write("hunter2", "secret")
         path = self.write('security.token = "${file:secret}"\nlog.level = "loud"' + SERVICE)
         message = self.refused(path)
-        self.assertIn("security.token has an invalid value; log.level invalid enum value 'loud'", message)
+        self.assertIn(
+            "security.token has an invalid value: use 'required', 'private' or 'off'; log.level has the "
+            "invalid value 'loud'",
+            message,
+        )
         self.assertNotIn("hunter2", message)
 
     def test_client(self) -> None:

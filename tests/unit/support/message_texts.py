@@ -26,6 +26,7 @@ class MessageText(NamedTuple):
 OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a part of a message: a place, a name or a number": frozenset(
         {
+            "a number",
             "(client certificate)",
             "the action",
             "the class {}",
@@ -75,6 +76,8 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     ),
     "a remedy, which follows a message": frozenset(
         {
+            "use {}",
+            "use {} or {}",
             "a token is 64 hexadecimal digits (0-9, a-f), as 'openssl rand -hex 32' prints them",
             "Group(prefix, controller, [...])",
             "check the path",
