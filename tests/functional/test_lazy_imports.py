@@ -102,7 +102,23 @@ reactor.callLater(0, reactor.stop)
 klein.Klein().run(endpoint_description="tcp:0:interface=127.0.0.1")
 """
 
+_COOKIES = """
+import sys, warnings
+from unixsvc.transport.private_apis import cookies_when_needed
+with cookies_when_needed():
+    from twisted.internet import defer
+assert "http.cookiejar" not in sys.modules, "it is loaded"
+
+warnings.simplefilter("ignore")
+from twisted.python.compat import cookielib
+jar = cookielib.CookieJar()
+import http.cookiejar
+assert type(jar) is http.cookiejar.CookieJar
+from twisted.web.client import CookieAgent
+"""
+
 _LARGE = {"OpenSSL", "klein", "twisted.internet.ssl", "twisted.protocols.tls", "twisted.web", "unittest.mock"}
+_LARGE |= {"email", "http.client", "http.cookiejar"}
 _FEATURES = {
     "unixsvc.authentication", "unixsvc.client", "unixsvc.contract.pydantic_schemas",
     "unixsvc.datasource.unix", "unixsvc.domain.uploads", "unixsvc.files", "unixsvc.interception",
@@ -145,6 +161,15 @@ class TlsTests(SynchronousTestCase):
         """TLS listening, connecting and STARTTLS work, and nothing of OpenSSL is loaded before."""
         done = _run(_PROGRAM, *write_certificate(self.mktemp()))
         self.assertEqual((done.stdout, done.stderr), ("all True\n", ""))
+
+
+class CookieTests(SynchronousTestCase):
+    """Twisted in a process of its own, where it is imported without ``http.cookiejar``."""
+
+    def test_names(self) -> None:
+        """The deprecated name in ``twisted.python.compat`` has the real classes; others import the module."""
+        done = _run(_COOKIES)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
 class KleinTests(SynchronousTestCase):

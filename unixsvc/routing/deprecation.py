@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from email.utils import format_datetime
 
 from unixsvc.domain.message import Request
 from unixsvc.errors import ConfigError
@@ -27,6 +26,8 @@ def deprecation_gate(route: Route, signature: Signature, where: str) -> Gate | N
         end = _moment(route.sunset)
         if since is not None and end < since:
             raise ConfigError(where, "the sunset is before the deprecation", "exchange the dates")
+        from email.utils import format_datetime  # late: few routes have an end
+
         headers.append(("Sunset", format_datetime(end, usegmt=True)))
     if not headers:
         return None

@@ -32,6 +32,7 @@ __all__ = [
     "asyncio_loop_of",
     "close_without_shutdown",
     "connect_descriptors",
+    "cookies_when_needed",
     "duplicate_epoll",
     "endpoints_when_needed",
     "mark_awaited",
@@ -48,6 +49,7 @@ _TLS: Final = "twisted.protocols.tls"
 _SSL: Final = "twisted.internet.ssl"
 _MOCK: Final = "unittest.mock"
 _ENDPOINTS: Final = "twisted.internet.endpoints"
+_COOKIES: Final = "http.cookiejar"
 
 
 def accept_function(listening: socket.socket) -> Callable[[], tuple[int, object]]:
@@ -212,6 +214,17 @@ def mocks_when_needed() -> Iterator[None]:
 
 
 @contextmanager
+def cookies_when_needed() -> Iterator[None]:
+    """Make Twisted, if it is imported in this context, not load :mod:`http.cookiejar`.
+
+    ``twisted.python.compat`` has it under a deprecated name, which nothing uses. It loads an HTTP client, a
+    mail parser and hashes: 23 modules, and 5 % of the start of a worker.
+    """
+    with _stand_in(_COOKIES):
+        yield
+
+
+@contextmanager
 def endpoints_when_needed() -> Iterator[None]:
     """Make Klein, if it is imported in this context, not load :mod:`twisted.internet.endpoints`.
 
@@ -236,7 +249,7 @@ def _stand_in(module: str, **names: object) -> Iterator[None]:
     def load(name: str) -> object:
         if name.startswith("__"):  # as __path__, which an import statement looks for
             raise AttributeError(name)
-        if sys.modules[module] is stand_in:
+        if sys.modules.get(module) is stand_in:  # this context has not ended
             del sys.modules[module]
         return getattr(import_module(module), name)
 

@@ -43,6 +43,7 @@ def main() -> None:
     from setproctitle import setproctitle
 
     from unixsvc.transport.private_apis import (
+        cookies_when_needed,
         endpoints_when_needed,
         mocks_when_needed,
         poll_descriptor,
@@ -52,7 +53,7 @@ def main() -> None:
 
     with mocks_when_needed():
         import svcs  # noqa: F401 - the first import of it in this process
-    with tls_when_needed():
+    with tls_when_needed(), cookies_when_needed():
         from twisted.internet import asyncioreactor
     from twisted.logger import globalLogBeginner
 
