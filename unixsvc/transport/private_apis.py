@@ -259,7 +259,7 @@ def _stand_in(module: str, **names: object) -> Iterator[None]:
     try:
         yield
     finally:
-        if sys.modules[module] is stand_in:
+        if sys.modules.get(module) is stand_in:
             del sys.modules[module]
 
 
