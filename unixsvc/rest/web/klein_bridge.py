@@ -6,7 +6,6 @@ becomes a problem response that reveals nothing of it.
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from unixsvc.interception.pages import PageInterceptors
 
 __all__ = ["KleinBridge"]
-
-# werkzeug uses it. It is kept in the registry of codecs, as the user of a worker may not be able to read it.
-codecs.lookup("idna")
 
 _encode: Final = msgspec.json.Encoder().encode
 _JSON_TYPES: Final = (dict, list, tuple, msgspec.Struct, msgspec.Raw)

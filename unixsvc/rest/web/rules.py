@@ -6,7 +6,7 @@ usual options. The rules of the table are only made when something asks for them
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401 - not later: the user of a worker may not be able to read it; of Map.bind()
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
@@ -22,6 +22,9 @@ from unixsvc.rest.web.endpoint_names import EndpointName, NamedRoute
 from unixsvc.routing.pattern import REST, Variable, parse_pattern
 
 __all__ = ["PageMap", "PageRules", "RuleMap", "is_expressible", "is_page"]
+
+# For Map.bind(). It stays in the registry of codecs: the user of a worker may not be able to read it later.
+codecs.lookup("idna")
 
 _Adapter = TypeVar("_Adapter", bound=MapAdapter)
 # https://url.spec.whatwg.org/#url-path-segment-string, as werkzeug has it
