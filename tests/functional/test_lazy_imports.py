@@ -120,8 +120,8 @@ from twisted.web.client import CookieAgent
 _LARGE = {"OpenSSL", "klein", "twisted.internet.ssl", "twisted.protocols.tls", "twisted.web", "unittest.mock"}
 _LARGE |= {"email", "http.client", "http.cookiejar"}
 _FEATURES = {
-    "unixsvc.authentication", "unixsvc.client", "unixsvc.contract.pydantic_schemas",
-    "unixsvc.datasource.unix", "unixsvc.domain.uploads", "unixsvc.files", "unixsvc.interception",
+    "unixsvc.authentication.authenticator", "unixsvc.client", "unixsvc.contract.pydantic_schemas",
+    "unixsvc.datasource.unix", "unixsvc.domain.uploads", "unixsvc.files", "unixsvc.interception.chain",
     "unixsvc.limiting.table", "unixsvc.rest", "unixsvc.routing.parameters.kinds", "unixsvc.routing.websocket",
     "unixsvc.security.user_gate", "unixsvc.server.websocket", "unixsvc.service.jobs",
     "unixsvc.telemetry.access_log", "unixsvc.wire.websockets",

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import svcs
 from msgspec import Struct
 
+from unixsvc.authentication.guards import Permissions
+from unixsvc.authentication.interfaces import Scheme
 from unixsvc.domain.message import Request
 from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import ConfigError
+from unixsvc.interception.call import Interceptor
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.definition import (
     require_function,
@@ -24,18 +27,11 @@ from unixsvc.routing.definition import (
     require_text,
 )
 from unixsvc.routing.route import Group, Route
+from unixsvc.schedules.spec import Schedule
 from unixsvc.typing import IRouterDatasource
 
 if TYPE_CHECKING:
     from klein import Klein
-
-    from unixsvc.authentication.guards import Permissions
-    from unixsvc.authentication.interfaces import Scheme
-    from unixsvc.interception.call import Interceptor
-    from unixsvc.schedules.spec import Schedule
-
-    Schemes: TypeAlias = Scheme | Sequence[Scheme]
-    Authenticate: TypeAlias = Schemes | Callable[[ServiceContext], Schemes] | None
 
 __all__ = [
     "NOTHING",
@@ -50,6 +46,8 @@ __all__ = [
 ]
 
 Mount: TypeAlias = str | IRouterDatasource
+Schemes: TypeAlias = Scheme | Sequence[Scheme]
+Authenticate: TypeAlias = Schemes | Callable[[ServiceContext], Schemes] | None
 ErrorHook: TypeAlias = Callable[[BaseException, Request, RouteInfo | None], object]
 Lifespan: TypeAlias = Callable[[ServiceContext], AbstractAsyncContextManager[object] | AsyncIterator[object]]
 

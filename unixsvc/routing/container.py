@@ -33,7 +33,7 @@ class ServiceContext(Struct, frozen=True):
 
     @property
     def options(self) -> JsonObject:
-        """The ``options`` of the service in the configuration. A missing key is a :class:`MissingOption`."""
+        """The ``options`` of the service in the configuration. A missing key is a ``MissingOption``."""
         return _Options(self.settings.options, self.name)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from unixsvc.authentication.guards import Requirement
 from unixsvc.domain.json import JsonObject
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.limiting.rate_limit import RateLimit
@@ -20,9 +21,6 @@ from unixsvc.routing.definition import (
     require_list,
     require_text,
 )
-
-if TYPE_CHECKING:
-    from unixsvc.authentication.guards import Requirement
 
 __all__ = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET", "Action", "Group", "Route",
