@@ -97,6 +97,18 @@ class LifecycleTests(OrchestratorTestCase):
         self.assertEqual((talk.rest(), idle.rest()), (b"", b""))
         self.assertClean(running)
 
+    def test_early_interrupt(self) -> None:
+        """Ctrl-C before the workers are ready stops it without a traceback, and nothing is left behind."""
+        for delay in (0.0, 0.05, 0.2, 0.4):
+            running = self.start(ready=False)
+            running.until("starting up")
+            time.sleep(delay)
+            running.interrupt()
+            # By the signal if it comes before the services start.
+            self.assertIn(running.wait(), (0, -signal.SIGINT))
+            self.assertEqual((running.errors, running.left()), ("", []))
+            self.assertEqual([each for each in running.log if "log_failure" in each], [])
+
     def test_terminate(self) -> None:
         """At TERM pending requests are answered, also those still in the socket."""
         running = self.start()

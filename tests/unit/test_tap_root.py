@@ -8,6 +8,7 @@ import gc
 import io
 import logging
 import os
+import signal
 import sys
 from typing import Any, cast
 
@@ -49,6 +50,10 @@ class _Reactor(Clock):
             self.hooks.append(call)
         else:
             self.callLater(0, call)
+
+    def callFromThread(self, call: Any) -> None:
+        """Call in the next turn."""
+        self.callLater(0, call)
 
     def stop(self) -> None:
         """Record it."""
@@ -115,6 +120,8 @@ class RootTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Start the root with fakes."""
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.patch(atexit, "register", lambda call: None)
         self.errors = io.StringIO()
         self.patch(sys, "__stderr__", self.errors)
@@ -134,6 +141,13 @@ class RootTests(SynchronousTestCase):
     def notified(self) -> list[str]:
         """The messages to systemd, without the status."""
         return [each for each in self.notifier.messages if " " not in each]
+
+    def test_early_signal(self) -> None:
+        """Ctrl-C before the reactor runs stops the services once it does, and interrupts no start."""
+        os.kill(os.getpid(), signal.SIGINT)
+        self.assertEqual(self.reactor.done, [])
+        self.reactor.advance(0)
+        self.assertEqual(self.reactor.done, ["stop"])
 
     def test_interface(self) -> None:
         """The root is the watcher of the orchestrator."""

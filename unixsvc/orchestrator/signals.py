@@ -75,8 +75,9 @@ class Signals:
 
     HUP and USR1 open the log file again, which log rotation needs.
 
-    They replace the handlers of the reactor once it runs: with those, ``twistd`` would exit by the signal
-    instead of with code 0. A terminal that is closed sends HUP as well; then HUP stops.
+    A signal that arrives before the reactor runs is handled when it does. They replace the handlers of the
+    reactor once it runs: with those, ``twistd`` would exit by the signal instead of with code 0. A terminal
+    that is closed sends HUP as well; then HUP stops.
     """
 
     def __init__(self, reactor: IReactorFromThreads, actions: SignalActions) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from unixsvc.standard_descriptors import open_standard_descriptors
+from unixsvc.tap.interrupts import hide_interrupts
 
 open_standard_descriptors()  # before the other imports, as these open files
+hide_interrupts()  # before them, as they take most of the time until the services start
 
 import os
 from typing import cast

@@ -64,12 +64,13 @@ class RootService(MultiService):
 
     def startService(self) -> None:
         """Start the services, and install the signal handlers."""
+        self._signals.install()  # at once: the services take a while to start, until the reactor runs
         # Not before: a daemon has forked since.
         self._log.writer.start()
         self._log.python.install()
         self._adopted.startService()
         super().startService()
-        self._reactor.callWhenRunning(self._signals.install)
+        self._reactor.callWhenRunning(self._signals.install)  # again: the reactor has replaced some
         self._orchestrator.when_ready().addCallbacks(lambda _: self._systemd.ready(), self._boot_failed)
 
     def stopService(self) -> Deferred[object]:
