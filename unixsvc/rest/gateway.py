@@ -223,6 +223,7 @@ class Gateway:
         if isinstance(reply, ReplyStream) or reply.code != MethodNotAllowed.code:
             return reply
         if "GET" in allowed_methods(reply.detail):  # of a mounted service
+            message.take_reply_headers()  # of this attempt; the next one adds its own
             reply = await await_result(self._handle(replace(message, method="GET")))
         return reply
 
