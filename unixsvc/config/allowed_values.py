@@ -37,6 +37,5 @@ def _types_of(form: TypeForm, keys: Sequence[str]) -> Iterator[TypeForm]:
                     yield from _types_of(field.type, keys[1:])
         elif values := values_of(member):
             is_table = any(as_struct(each) for each in members_of(values[1]))
-            yield from _types_of(
-                values[1], keys[1:] if is_table else ()
-            )  # a name of a logger may have points
+            # The names of tables have no points; those of loggers may have some.
+            yield from _types_of(values[1], keys[1:] if is_table else ())

@@ -23,11 +23,11 @@ from unixsvc.service.health import HealthCheck
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.typing import IHandleMessage
 
 if TYPE_CHECKING:
     from unixsvc.interception.pages import PageInterceptors
     from unixsvc.security.user_gate import UserGates
+    from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
 
 __all__ = ["ServiceCore"]
@@ -42,7 +42,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar router: the routes of the application.
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
-    :ivar served: the same for transports: with the access log, if there is one.
+    :ivar logged: the same with the access log, for transports; None without an access log.
     :ivar users: makes gates; None if the service has neither users nor rules about them.
     :ivar limits: the rate limits.
     :ivar failures: logs the exceptions that peers must not see.
@@ -61,7 +61,7 @@ class ServiceCore(Struct, frozen=True):
     router: Router
     repository: RouterRepository
     handle: HandleMessage
-    served: IHandleMessage
+    logged: LoggedHandle | None
     limits: ServiceLimits
     users: UserGates | None
     failures: FailureLog

@@ -161,10 +161,7 @@ async def make_core(
         from unixsvc.datasource.static import StaticDatasource
 
         library = StaticDatasource(library, router.has_path, http.static, config.service)
-    repository = RouterRepository(
-        library,
-        gated(mounts, users, router),
-    )
+    repository = RouterRepository(library, gated(mounts, users, router))
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(
         policy, config.service, config.token, config.tokens, over_http=config.http is not None
@@ -221,7 +218,7 @@ def handler_context(
     http = config.http or Http()
     return HandlerContext(
         service=config.service,
-        handle=core.served,
+        handle=core.logged or core.handle,
         failures=core.failures,
         endpoint=endpoint,
         limits=config.limits,
@@ -246,7 +243,7 @@ def handler_context(
         admission=admission,
         is_mounted=core.repository.is_mounted,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
-        on_refused=getattr(core.served, "refused", None),  # without an access log there is none
+        on_refused=core.logged.refused if core.logged else None,
     )
 
 

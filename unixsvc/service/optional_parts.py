@@ -14,10 +14,10 @@ from unixsvc.routing.router import Router
 from unixsvc.service.application import RunningApplication
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.typing import IHandleMessage
 
 if TYPE_CHECKING:
     from unixsvc.security.user_gate import UserGates
+    from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
 
 __all__ = ["gated", "logged", "make_job_runner", "mounted"]
@@ -74,11 +74,11 @@ def make_job_runner(
 
 def logged(
     handle: HandleMessage, config: WorkerConfig, router: Router, now: Callable[[], float]
-) -> IHandleMessage:
-    """Return what answers requests with an access log; the same object if there is none."""
+) -> LoggedHandle | None:
+    """Return what answers requests with an access log; None if there is none."""
     access = config.log.access
     if access == "off":
-        return handle
+        return None
     from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.telemetry.access_log import AccessLog
 

@@ -176,7 +176,7 @@ class AccessLogTests(ServedCase):
         """By default there is no access log, and no object for it on the path of a request."""
         host = self.serve(self.app, http=HTTP)
         self.assertEqual(self.logged(self.request, "GET", "/sold"), [])
-        self.assertIs(host._core.served, host._core.handle)
+        self.assertIsNone(host._core.logged)
 
     def test_share(self) -> None:
         """A share logs as many requests, and each with a code of 500 or more."""
