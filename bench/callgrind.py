@@ -22,9 +22,11 @@ __all__ = ["command", "mark", "require_valgrind", "settle", "total_in_file", "to
 
 _MARKER: Final = "getloadavg"
 _CACHE_MISS: Final = "find_name_in_mro"  # the C function that CPython calls on a miss
+# Parts of tox that run at the same time wait for each other: apt-get itself fails if another one is at work.
+_APT_GET: Final = ("flock", "/var/lib/apt/lists", "apt-get")
 _INSTALL: Final = (
-    ("apt-get", "update"),
-    ("apt-get", "install", "-y", "--no-install-recommends", "valgrind"),
+    (*_APT_GET, "update"),
+    (*_APT_GET, "install", "-y", "--no-install-recommends", "valgrind"),
 )
 _HELP: Final = "Install Debian's package valgrind."
 

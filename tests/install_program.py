@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 
-__all__ = ["install_program"]
+__all__ = ["APT_GET", "install_program"]
+
+# Parts of tox that run at the same time wait for each other: apt-get itself fails if another one is at work.
+APT_GET = ("flock", "/var/lib/apt/lists", "apt-get")
 
 
 def install_program(file: str, package: str) -> str:
@@ -21,8 +24,8 @@ def install_program(file: str, package: str) -> str:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return _instructions(file, package, "only root can install it, and only where there is apt-get")
     for command in (
-        ("apt-get", "update"),
-        ("apt-get", "install", "-y", "--no-install-recommends", package),
+        (*APT_GET, "update"),
+        (*APT_GET, "install", "-y", "--no-install-recommends", package),
     ):
         done = subprocess.run(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False)
         if done.returncode != 0:

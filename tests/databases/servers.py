@@ -16,6 +16,8 @@ from typing import Final, LiteralString
 import psycopg
 import redis
 
+from tests.install_program import APT_GET
+
 __all__ = ["PostgreSQL", "run_redis"]
 
 _TIMEOUT: Final = 60.0  # seconds; only reached if something is broken
@@ -134,12 +136,12 @@ def _programs(name: str, installed: str, package: str, folder: Path) -> Path:
         packages, root = folder / "packages", folder / "root"
         (packages / "partial").mkdir(parents=True)
         download = [
-            "apt-get", "install", "--yes", "--no-install-recommends", "--download-only",
+            *APT_GET, "install", "--yes", "--no-install-recommends", "--download-only",
             "-o", "Debug::NoLocking=1", "-o", f"Dir::Cache::archives={packages}", package,
         ]  # fmt: skip
         if subprocess.run(download, capture_output=True).returncode:
             if os.geteuid() == 0:
-                subprocess.run(["apt-get", "update"], check=True)
+                subprocess.run([*APT_GET, "update"], check=True)
             subprocess.run(download, check=True)
         for each in packages.glob("*.deb"):
             subprocess.run(["dpkg-deb", "--extract", each, root], check=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
+from tests.install_program import APT_GET
+
 __all__ = ["DebianProgram"]
 
 
@@ -45,10 +47,10 @@ class DebianProgram:
     def _extract(self, name: str, packages: Sequence[str]) -> str:
         if shutil.which("apt-get") is None:
             raise SkipTest(f"{name} is not installed, and there is no apt-get to download it with")
-        download = ["apt-get", "download", *packages]
+        download = [*APT_GET, "download", *packages]
         if subprocess.run(download, cwd=self._folder, capture_output=True).returncode:
             if os.geteuid() == 0:
-                subprocess.run(["apt-get", "update"], check=True)
+                subprocess.run([*APT_GET, "update"], check=True)
             subprocess.run(download, cwd=self._folder, check=True)
         for package in Path(self._folder).glob("*.deb"):
             subprocess.run(["dpkg-deb", "--extract", package, self._folder], check=True)
