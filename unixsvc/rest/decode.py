@@ -145,10 +145,11 @@ def decode_request(
     data, query_text, raw = EMPTY, "", b""
     if query:
         query_text = decode_utf8(query, "query")
-    if body and spec is None:
-        data, query_text = decode_body(facts.headers, body, query_text)
-    elif body and spec is not None:
-        data, query_text, raw = decode_special_body(facts.headers, body, query_text, spec)
+    if body:
+        if spec is None:
+            data, query_text = decode_body(facts.headers, body, query_text)
+        else:
+            data, query_text, raw = decode_special_body(facts.headers, body, query_text, spec)
     if facts.malformed:
         raise Malformed(facts.malformed)
     name = _METHODS.get(method) or method.decode("latin-1")

@@ -156,7 +156,7 @@ class HttpProtocol:
 
     def _serve_request(self, head: Head, body: bytes) -> None:
         """Have the gateway answer a request."""
-        if len(body) >= MIN_COUNTED:
+        if body and len(body) >= MIN_COUNTED:
             self.client.body_received(len(body))
         self._continued = False
         self._processing = True
@@ -173,7 +173,7 @@ class HttpProtocol:
                 self.client.request_done()
             if not self.persistent:
                 self.loseConnection()
-        if len(body) >= MIN_COUNTED:
+        if body and len(body) >= MIN_COUNTED:
             self.client.update()
 
     def _await_rest(self) -> None:
