@@ -70,7 +70,7 @@ class BenchTestCase(SynchronousTestCase):
         self.assertEqual(os.listdir(self.temporary), [])
 
     def test_ratios(self) -> None:
-        """A request costs less than five times the floor, and with many routes less than twice as much.
+        """A request costs less than eight times the floor, and with many routes less than twice as much.
 
         The test compares CPU time, which depends less on the load of the machine than requests per second.
         Other work on the machine can only make it worse, so the best of three runs counts.
@@ -86,9 +86,9 @@ class BenchTestCase(SynchronousTestCase):
             ours, floor = (cost["50 connections", system] for system in ("unixsvc", "floor"))
             few, many = (cost[f"{number} routes, 50 connections", "unixsvc"] for number in ("10", "10,000"))
             if last:
-                self.assertLess(ours, floor * 5)
+                self.assertLess(ours, floor * 8)
                 self.assertLess(many, few * 2)
-            elif ours < floor * 5 and many < few * 2:
+            elif ours < floor * 8 and many < few * 2:
                 break
 
     def test_interrupted(self) -> None:
