@@ -98,6 +98,8 @@ class Gateway:
         )
         if context.http.interceptors is not None:
             self._klein.intercept(context.http.interceptors)
+        if context.http.add_pages is not None:
+            context.http.add_pages(self._klein.route_of)
         if http.docs and context.contracts is not None:
             add_pages(self.app, partial(_openapi, context.contracts, http.token))
         if context.http.add_routes is not None:

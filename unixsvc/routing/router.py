@@ -75,6 +75,7 @@ class Router:
         self._table: Table[Endpoint] = Table(PREFIX.strip("/"))
         self._descriptions: list[RouteDescription] = []
         self._infos: dict[int, RouteInfo] = {}  # by the id of the endpoint
+        self._page_of: Callable[[Request], RouteInfo | None] | None = None
         self._opens_containers = False
         self._has_special_bodies = False
         for entry in app.routes:
@@ -207,12 +208,19 @@ class Router:
             return False
         return "GET" in methods and "HEAD" not in methods
 
+    def add_pages(self, route_of: Callable[[Request], RouteInfo | None]) -> None:
+        """Have :meth:`route_of` find the routes of pages, too.
+
+        :param route_of: finds the route of a page.
+        """
+        self._page_of = route_of
+
     def route_of(self, request: Request) -> RouteInfo | None:
-        """Return the route of a request; None if it has none, as one for a mount."""
+        """Return the route of a request, also of one for a page; None if it has none, as one for a mount."""
         try:
             endpoint, _ = self._table.match(request.method, request.path)
         except ServiceError:
-            return None
+            return None if self._page_of is None else self._page_of(request)
         return self._infos[id(endpoint)]
 
     def contract(self) -> Contract:

@@ -15,6 +15,7 @@ from unixsvc.contract.model import Contract, UnavailableContract
 from unixsvc.domain.body_spec import BodyKind, BodySpec
 from unixsvc.domain.interfaces import IFailureLog
 from unixsvc.domain.message import Caller, Request
+from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import ServiceError
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.peer_rules import PeerRules
@@ -49,6 +50,7 @@ class HttpOptions(Struct, frozen=True):
     :ivar limiter: returns what applies the rate limits of those routes; None if that is not possible.
     :ivar users: makes the gates of those routes; None if the service has neither users nor rules about them.
     :ivar interceptors: are called around those routes; None without any.
+    :ivar add_pages: is given what finds the handler's own route of a request, for the access log.
     """
 
     settings: Http = Http()
@@ -61,6 +63,7 @@ class HttpOptions(Struct, frozen=True):
     limiter: Callable[[], Limiter] | None = None
     users: UserGates | None = None
     interceptors: PageInterceptors | None = None
+    add_pages: Callable[[Callable[[Request], RouteInfo | None]], None] | None = None
 
 
 class HandlerContext(Struct, frozen=True):

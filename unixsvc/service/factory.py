@@ -239,6 +239,7 @@ def handler_context(
             lambda: core.limits.limiter,
             core.users,
             core.page_interceptors,
+            core.router.add_pages,
         ),
         admission=admission,
         is_mounted=core.repository.is_mounted,

@@ -124,15 +124,17 @@ class AccessLogTests(ServedCase):
         self.assertEqual((event["fields"]["code"], event["fields"]["bytes"]), (400, 0))
 
     def test_page(self) -> None:
-        """A Klein route is logged with the size of its body; one that does not exist as 404."""
+        """A Klein route is logged with its pattern and the size of its body; no route as 404."""
         self.serve(self.app, http=HTTP, access="all")
         [event] = self.logged(self.request, "GET", "/page/a")
         fields = event["fields"]
         self.assertEqual(
-            (fields["code"], fields["bytes"], fields["route"], fields["path"]), (200, 6, None, "/page/a")
+            (fields["code"], fields["bytes"], fields["route"], fields["path"]),
+            (200, 6, "GET /page/<name>", "/page/a"),
         )
-        [event] = self.logged(self.request, "GET", "/nowhere")
-        self.assertEqual(event["fields"]["code"], 404)
+        for target, code in (("/nowhere", 404), ("/page/%ff", 400)):
+            [event] = self.logged(self.request, "GET", target)
+            self.assertEqual((event["fields"]["code"], event["fields"]["route"]), (code, None))
 
     def test_page_disconnected(self) -> None:
         """A page whose client has disconnected is 499."""

@@ -157,7 +157,7 @@ class HookTests(SynchronousTestCase):
         self.successResultOf(handler.listen(probe=False))
         for path, argument, route in (
             ("/x/fail/7", 7, RouteInfo("GET", "/x/fail/{id:int}", "Fail", {"team": "shop"})),
-            ("/page", 8, None),
+            ("/page", 8, RouteInfo("GET", "/page")),
         ):
             connection, transport = handler.connect()
             token = handler.token.encode()

@@ -126,7 +126,7 @@ class KleinBridge:
         try:
             text = unquote_to_bytes(message.path).decode()
             rule, _ = self._adapter.match(text, message.method, return_rule=True)
-        except HTTPException:
+        except (HTTPException, UnicodeDecodeError):
             return None
         return RouteInfo(message.method, rule.rule)
 
