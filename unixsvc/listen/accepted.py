@@ -10,7 +10,9 @@ from twisted.internet.interfaces import IAddress, IProtocol
 
 from unixsvc.listen.host import Callback
 from unixsvc.listen.readable_watch import ReadableWatch
-from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport
+from unixsvc.transport.batched_transport import BatchedTransport
+from unixsvc.transport.loop_transport import ConnectionOpener
+from unixsvc.transport.write_batch import WriteBatch
 
 __all__ = ["AcceptedConnections", "UnixSocket"]
 
@@ -33,13 +35,19 @@ class AcceptedConnections:
     :param loop: makes transports.
     :param address: of the listening socket.
     :param closed: counts a closed connection.
+    :param batch: of the transports.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, address: IAddress, closed: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        address: IAddress,
+        closed: Callable[[], None],
+        batch: WriteBatch,
     ) -> None:
         self._connect: Callable[..., Coroutine[object, None, object]] = loop.connect_accepted_socket
         self._address = address
+        self._batch = batch
         self._watch = ReadableWatch(loop)
         # The methods themselves, as they are called for each connection.
         self.watch, self.unwatch, self.closed = self._watch.add, self._watch.remove, closed
@@ -53,7 +61,7 @@ class AcceptedConnections:
 
         connection = UnixSocket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
         connection.setblocking(False)
-        transport = LoopTransport(protocol, self._address, self.closed, start)
+        transport = BatchedTransport(protocol, self._address, self.closed, start, self._batch)
         transport.connection = connection
         ConnectionOpener(self._connect(lambda: transport, connection), lost, transport.start)
 

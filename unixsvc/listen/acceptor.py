@@ -23,6 +23,7 @@ from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.rate_limit import RateLimit
 from unixsvc.transport.loop_transport import ConnectionOpener, LoopTransport, address_of
 from unixsvc.transport.private_apis import accept_function
+from unixsvc.transport.write_batch import WriteBatch
 
 __all__ = ["Acceptor", "BuildTransport"]
 
@@ -93,9 +94,12 @@ class Acceptor:
             UnixSocket if listening.family == socket.AF_UNIX else socket.socket
         )
 
-    def serve_without_transport(self, factory: IServesDescriptors) -> None:
-        """Offer each connection to this factory first; to be called before :meth:`startListening`."""
-        self._connections = AcceptedConnections(self._loop, self.getHost(), self.connection_lost)
+    def serve_without_transport(self, factory: IServesDescriptors, batch: WriteBatch) -> None:
+        """Offer each connection to this factory first; to be called before :meth:`startListening`.
+
+        :param batch: of the transports that are made later.
+        """
+        self._connections = AcceptedConnections(self._loop, self.getHost(), self.connection_lost, batch)
         self._serve = factory.serve_descriptors(self._connections)
 
     def startListening(self) -> None:

@@ -8,17 +8,29 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
 from zope.interface import implementer
 
 from unixsvc.listen.acceptor import Acceptor
 from unixsvc.listen.balance.connection_counts import WorkerSlot
 from unixsvc.listen.interfaces import IAdoptingEndpoint, IServesDescriptors
 from unixsvc.listen.tls import TlsContext
+from unixsvc.transport.batched_transport import BatchedTransport
 from unixsvc.transport.loop_transport import LoopTransport, address_of
 from unixsvc.transport.tls_transport import SecureLoopTransport
+from unixsvc.transport.write_batch import WriteBatch
 
 __all__ = ["AdoptedServerEndpoint", "JoinedServerEndpoint"]
+
+_MakeTransport = Callable[
+    [IProtocol, IAddress, Callable[[], object], Callable[[], object] | None], LoopTransport
+]
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)
@@ -46,15 +58,17 @@ class AdoptedServerEndpoint:
         self._slot = slot
         self._tls = tls
         self._address = address_of(listening.getsockname())
+        self._batch = WriteBatch(loop)
+        self._make_batched = partial(BatchedTransport, batch=self._batch)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Begin to accept."""
         protocolFactory.doStart()
-        kind = LoopTransport if self._tls is None else SecureLoopTransport
-        build = partial(self._build, kind, protocolFactory)
+        make: _MakeTransport = self._make_batched if self._tls is None else SecureLoopTransport
+        build = partial(self._build, make, protocolFactory)
         acceptor = Acceptor(self._loop, self._listening, build, self._slot, self._tls)
         if self._tls is None and IServesDescriptors.providedBy(protocolFactory):
-            acceptor.serve_without_transport(protocolFactory)
+            acceptor.serve_without_transport(protocolFactory, self._batch)
         acceptor.startListening()
         return succeed(acceptor)
 
@@ -62,7 +76,7 @@ class AdoptedServerEndpoint:
         """Serve a connection that is already accepted; it is not encrypted."""
 
         def connected() -> LoopTransport:
-            transport = self._build(LoopTransport, protocolFactory, _nothing)
+            transport = self._build(self._make_batched, protocolFactory, _nothing)
             if transport is None:
                 raise ConnectionRefusedError("the factory refuses the connection")
             return transport
@@ -74,7 +88,7 @@ class AdoptedServerEndpoint:
 
     def _build(
         self,
-        kind: type[LoopTransport],
+        make: _MakeTransport,
         factory: IProtocolFactory,
         lost: Callable[[], object],
         received: bytes = b"",
@@ -83,7 +97,7 @@ class AdoptedServerEndpoint:
         if protocol is None:
             return None
         start = partial(protocol.dataReceived, received) if received else None
-        return kind(protocol, self._address, lost, start)
+        return make(protocol, self._address, lost, start)
 
 
 @implementer(IStreamServerEndpoint, IAdoptingEndpoint)

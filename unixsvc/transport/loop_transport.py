@@ -74,8 +74,12 @@ class LoopTransport(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has a connection."""
         self._transport = cast(asyncio.Transport, transport)
-        self.write = self._transport.write
+        self.start_writing()
         self._protocol.makeConnection(self)
+
+    def start_writing(self) -> None:
+        """Make :meth:`write` that of the loop's transport."""
+        self.write = self._transport.write
 
     def start(self) -> None:
         """The loop has begun to read."""

@@ -1,0 +1,102 @@
+"""A transport whose writes are made at the end of the turn of the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from twisted.internet.interfaces import IAddress, IProtocol
+
+from unixsvc.transport.loop_transport import LoopTransport
+from unixsvc.transport.socket_writer import SocketWriter
+from unixsvc.transport.write_batch import WriteBatch
+
+__all__ = ["BatchedTransport"]
+
+# Bytes that wait for the end of the turn, to which others are added.
+_MOST_JOINED: Final = 16_384
+
+
+class BatchedTransport(LoopTransport):
+    """A LoopTransport that writes at the end of the turn if several connections write in it.
+
+    :param batch: the transports that write at the end of the turn.
+    """
+
+    def __init__(
+        self,
+        protocol: IProtocol,
+        address: IAddress,
+        lost: Callable[[], object],
+        start: Callable[[], object] | None,
+        batch: WriteBatch,
+    ) -> None:
+        super().__init__(protocol, address, lost, start)
+        self._batch = batch
+        self._unwritten = b""
+
+    def start_writing(self) -> None:
+        """Nothing: :meth:`write` is not that of the loop's transport until :meth:`write_at_once`."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        if self._unwritten:
+            if len(self._unwritten) < _MOST_JOINED:
+                self._unwritten += data
+            else:
+                self.flush()
+                self._transport.write(data)
+        elif self._batch.direct:
+            self._batch.add_direct(self)
+            self._transport.write(data)
+        else:
+            self._unwritten = data
+            self._batch.add(self)
+
+    def flush(self) -> None:
+        """Hand to the loop's transport what waits for the end of the turn."""
+        data, self._unwritten = self._unwritten, b""
+        if data:
+            self._transport.write(data)
+
+    def write_at_once(self) -> None:
+        """Make :meth:`write` that of the loop's transport. Nothing may wait for the end of the turn."""
+        self.write = self._transport.write  # type: ignore[method-assign]
+
+    def hold_back(self) -> None:
+        """Undo :meth:`write_at_once`."""
+        self.__dict__.pop("write", None)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Write several pieces."""
+        self.flush()
+        super().writeSequence(data)
+
+    def write_buffer_size(self) -> int:
+        """The number of bytes that the kernel has not taken yet."""
+        return super().write_buffer_size() + len(self._unwritten)
+
+    def socket_writer(self) -> SocketWriter | None:
+        """See :class:`~unixsvc.transport.interfaces.ISocketWriting`."""
+        self.flush()
+        return super().socket_writer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The loop has closed the connection."""
+        self._unwritten = b""
+        super().connection_lost(exc)
+
+    def loseConnection(self) -> None:
+        """Close when all is written."""
+        self.flush()
+        super().loseConnection()
+
+    def abortConnection(self) -> None:
+        """Close now; the kernel has got as much as it takes at once, as without a batch."""
+        self.flush()
+        super().abortConnection()
+
+    def loseWriteConnection(self) -> None:
+        """Shut down the sending side when all is written, and go on receiving."""
+        self.flush()
+        super().loseWriteConnection()
