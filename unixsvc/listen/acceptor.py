@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import select
 import socket
 from collections.abc import Callable, Coroutine
@@ -55,7 +54,6 @@ class Acceptor:
     :param build: makes the transport of each connection.
     :param slot: counts the connections.
     :param tls: None for connections that are not encrypted.
-    :param cpus: so many workers are enough for clients with one request each; None for those of the machine.
     """
 
     def __init__(
@@ -65,10 +63,8 @@ class Acceptor:
         build: BuildTransport,
         slot: WorkerSlot,
         tls: TlsContext | None = None,
-        cpus: int | None = None,
     ) -> None:
         self._loop = loop
-        self._cpus = len(os.sched_getaffinity(0)) if cpus is None else cpus
         self._address = listening.getsockname()
         self._build = build
         self._slot = slot
@@ -221,7 +217,7 @@ class Acceptor:
         self._unconditional = connections
         if not connections:
             self._watch.wake_all()
-        elif self._slot.rank() < self._cpus:
+        elif self._slot.is_first():
             self._watch.wake_one()
         else:
             self._watch.stand_by()

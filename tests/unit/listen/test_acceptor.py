@@ -102,7 +102,7 @@ class AcceptorTests(SynchronousTestCase):
         self.addCleanup(self.loop.epoll.close)
         self.wanted = True
         anything: Any = self.loop
-        self.acceptor = Acceptor(anything, self.listening, self.build, self.slot, cpus=1)
+        self.acceptor = Acceptor(anything, self.listening, self.build, self.slot)
         self.acceptor.startListening()
         self.other.start_accepting()
 
@@ -248,11 +248,11 @@ class AcceptorTests(SynchronousTestCase):
         self.assertEqual((len(self.loop.opened), self.acceptor._watch.is_exclusive), (1, False))
 
     def test_standby(self) -> None:
-        """A worker with a lower number for each CPU stands by while its connections are short."""
+        """All workers but the one with the lowest number stand by while their connections are short."""
         anything: Any = self.loop
         self.acceptor._watch.stop()
         self.slot.start_accepting()
-        self.acceptor = Acceptor(anything, self.listening, self.build, self.other, cpus=1)
+        self.acceptor = Acceptor(anything, self.listening, self.build, self.other)
         self.acceptor.startListening()
         self.serve(4)
         self.serve(1)

@@ -121,9 +121,9 @@ class WorkerSlot:
         """False if there is no other worker."""
         return self._entries[0] != 1
 
-    def rank(self) -> int:
-        """How many workers with a lower number accept."""
-        return sum(each != _NOT_ACCEPTING for each in self._counts()[: self._number - 1])
+    def is_first(self) -> bool:
+        """Whether no worker with a lower number accepts."""
+        return all(each == _NOT_ACCEPTING for each in self._counts()[: self._number - 1])
 
     @property
     def closed_ever(self) -> int:

@@ -29,8 +29,9 @@ class ListeningWatch:
     slept, nothing else has become readable. Only if it is stopped or killed at this moment, the client is
     left. So each of them looks for clients now and then.
 
-    More workers than CPUs would only take turns to sleep and to wake. The others are on standby: the kernel
-    does not wake them for clients, and they look themselves, more often.
+    Workers that are woken for every other client would take turns to sleep and to wake, which costs more than
+    a short request. So all but one are on standby: the kernel does not wake them for clients, and they look
+    themselves, more often.
 
     :param loop: of uvloop.
     :param descriptor: of the listening socket.

@@ -114,12 +114,12 @@ class ConnectionCountsTests(SynchronousTestCase):
         self.counts.free(0)
         self.assertEqual(self.counts.take(), 0)
 
-    def test_rank(self) -> None:
-        """A worker has the rank of its number among those that accept."""
+    def test_first(self) -> None:
+        """The first worker is the one with the lowest number of those that accept."""
         first, second, third = self.first, self.second, self.new_slot()
-        self.assertEqual([each.rank() for each in (first, second, third)], [0, 1, 2])
+        self.assertEqual([each.is_first() for each in (first, second, third)], [True, False, False])
         second.stop_accepting()
-        self.assertEqual([each.rank() for each in (first, third)], [0, 1])
+        self.assertEqual([each.is_first() for each in (first, third)], [True, False])
 
     def test_others_accept(self) -> None:
         """A worker that stops to accept learns whether another one still does."""
