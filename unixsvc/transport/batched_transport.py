@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IAddress, IProtocol
 
 from unixsvc.transport.loop_transport import LoopTransport
 from unixsvc.transport.socket_writer import SocketWriter
-from unixsvc.transport.write_batch import WriteBatch
+from unixsvc.transport.write_batch import MOST, WriteBatch
 
 __all__ = ["BatchedTransport"]
 
@@ -21,6 +21,8 @@ class BatchedTransport(LoopTransport):
     """A LoopTransport that writes at the end of the turn if several connections write in it.
 
     :param batch: the transports that write at the end of the turn.
+    :ivar unwritten: see :class:`~unixsvc.transport.write_batch.HoldsWrites`.
+    :ivar send: see there.
     """
 
     def __init__(
@@ -33,35 +35,42 @@ class BatchedTransport(LoopTransport):
     ) -> None:
         super().__init__(protocol, address, lost, start)
         self._batch = batch
-        self._unwritten = b""
+        self.unwritten = b""
+        self.send: Callable[[bytes], None]
 
     def start_writing(self) -> None:
-        """Nothing: :meth:`write` is not that of the loop's transport until :meth:`write_at_once`."""
+        """See :class:`LoopTransport`: here :meth:`write` is that of the loop's transport at times only."""
+        self.send = self._transport.write
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        if self._unwritten:
-            if len(self._unwritten) < _MOST_JOINED:
-                self._unwritten += data
+        if self.unwritten:
+            if len(self.unwritten) < _MOST_JOINED:
+                self.unwritten += data
             else:
                 self.flush()
-                self._transport.write(data)
+                self.send(data)
         elif self._batch.direct:
             self._batch.add_direct(self)
-            self._transport.write(data)
+            self.send(data)
         else:
-            self._unwritten = data
-            self._batch.add(self)
+            self.unwritten = data
+            waiting = self._batch.waiting
+            waiting.append(self)
+            if len(waiting) == 1:
+                self._batch.begin()
+            elif len(waiting) == MOST:
+                self._batch.flush()
 
     def flush(self) -> None:
         """Hand to the loop's transport what waits for the end of the turn."""
-        data, self._unwritten = self._unwritten, b""
+        data, self.unwritten = self.unwritten, b""
         if data:
-            self._transport.write(data)
+            self.send(data)
 
     def write_at_once(self) -> None:
         """Make :meth:`write` that of the loop's transport. Nothing may wait for the end of the turn."""
-        self.write = self._transport.write  # type: ignore[method-assign]
+        self.write = self.send  # type: ignore[assignment,method-assign]
 
     def hold_back(self) -> None:
         """Undo :meth:`write_at_once`."""
@@ -74,7 +83,7 @@ class BatchedTransport(LoopTransport):
 
     def write_buffer_size(self) -> int:
         """The number of bytes that the kernel has not taken yet."""
-        return super().write_buffer_size() + len(self._unwritten)
+        return super().write_buffer_size() + len(self.unwritten)
 
     def socket_writer(self) -> SocketWriter | None:
         """See :class:`~unixsvc.transport.interfaces.ISocketWriting`."""
@@ -83,7 +92,7 @@ class BatchedTransport(LoopTransport):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
-        self._unwritten = b""
+        self.unwritten = b""
         super().connection_lost(exc)
 
     def loseConnection(self) -> None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
 from typing import Final, Protocol
 
-__all__ = ["HoldsWrites", "WriteBatch"]
+__all__ = ["MOST", "HoldsWrites", "WriteBatch"]
 
-# The most transports that wait: with 30 µs for each request, a reply is delayed by a millisecond at most.
-_MOST: Final = 32
+# With 30 µs for each request, a reply is delayed by a millisecond at most.
+MOST: Final = 32
+"""The most transports that wait."""
 # With fewer in a turn, a call at its end costs more than is gained. After as many of such turns one after the
 # other, transports write at once, for a time in seconds.
 _FEWEST: Final = 4
-_TURNS: Final = 8
-_DIRECT: Final = 0.05
+_TURNS: Final = 4
+_DIRECT: Final = 0.1
 
 
 class HoldsWrites(Protocol):
-    """A transport that holds back what it is to write."""
+    """A transport that holds back what it is to write.
 
-    def flush(self) -> None:
-        """Write it."""
+    :ivar unwritten: these bytes.
+    :ivar send: writes bytes.
+    """
+
+    unwritten: bytes
+    send: Callable[[bytes], None]
 
     def write_at_once(self) -> None:
         """Hold nothing back any more."""
@@ -36,30 +42,33 @@ class WriteBatch:
     Sending runs much code of the kernel, with TCP that of both ends. It evicts ours from the CPU's caches,
     and ours evicts the kernel's. So each of them runs several times in a row instead of alternately.
 
+    Transports have the code that adds them, as another call would cost as much as it.
+
     :param loop: whose turns are meant.
+    :ivar waiting: the transports that write at the end of the turn. The first one that is added calls
+        :meth:`begin`, and one that makes them :data:`MOST` calls :meth:`flush`.
     :ivar direct: whether transports write at once, as few connections are busy.
     """
 
-    __slots__ = ("_at_once", "_context", "_few", "_full", "_loop", "_waiting", "direct")
+    __slots__ = ("_at_once", "_context", "_few", "_full", "_loop", "direct", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._context = Context()  # that of the request would be kept until the end of the turn
-        self._waiting: list[HoldsWrites] = []
+        self.waiting: list[HoldsWrites] = []
         self._at_once: list[HoldsWrites] = []
         self._few = 0  # turns with few of them, one after the other
         self._full = False  # they were flushed in this turn already
         self.direct = False
 
-    def add(self, transport: HoldsWrites) -> None:
-        """Flush a transport at the end of the turn."""
-        waiting = self._waiting
-        if not waiting:
-            self._loop.call_soon(self._end_turn, context=self._context)
-        waiting.append(transport)
-        if len(waiting) >= _MOST:
-            self._full = True
-            self._flush()
+    def begin(self) -> None:
+        """Write at the end of the turn."""
+        self._loop.call_soon(self._end_turn, context=self._context)
+
+    def flush(self) -> None:
+        """Write at once, as enough transports wait."""
+        self._full = True
+        self._write()
 
     def add_direct(self, transport: HoldsWrites) -> None:
         """Have a transport write at once, until it is tried again to hold back."""
@@ -67,20 +76,22 @@ class WriteBatch:
         self._at_once.append(transport)
 
     def _end_turn(self) -> None:
-        if len(self._waiting) >= _FEWEST or self._full:
+        if len(self.waiting) >= _FEWEST or self._full:
             self._few = 0
-        elif self._waiting:
+        elif self.waiting:
             self._few += 1
         self._full = False
-        self._flush()
+        self._write()
         if self._few >= _TURNS and not self.direct:
             self.direct = True
             self._loop.call_later(_DIRECT, self._hold_back, context=self._context)
 
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
+    def _write(self) -> None:
+        waiting, self.waiting = self.waiting, []
         for transport in waiting:
-            transport.flush()
+            if data := transport.unwritten:
+                transport.unwritten = b""
+                transport.send(data)
 
     def _hold_back(self) -> None:
         self.direct, self._few = False, 0
