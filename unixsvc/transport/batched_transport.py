@@ -90,6 +90,12 @@ class BatchedTransport(LoopTransport):
         self.flush()
         return super().socket_writer()
 
+    def eof_received(self) -> bool:
+        """The peer sends no more. If this returns False, the loop closes the connection and sends nothing."""
+        stays_open = super().eof_received()
+        self.flush()
+        return stays_open
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
         self.unwritten = b""

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Final, Protocol
 
+from unixsvc.telemetry.limited_logger import LimitedLogger
+
 __all__ = ["MOST", "HoldsWrites", "WriteBatch"]
+
+_log: Final = LimitedLogger(__name__)
 
 # With 30 µs for each request, a reply is delayed by a millisecond at most.
 MOST: Final = 32
@@ -91,7 +95,10 @@ class WriteBatch:
         for transport in waiting:
             if data := transport.unwritten:
                 transport.unwritten = b""
-                transport.send(data)
+                try:
+                    transport.send(data)
+                except Exception as error:  # the others have to get their replies
+                    _log.failure("a reply cannot be written", error)
 
     def _hold_back(self) -> None:
         self.direct, self._few = False, 0

@@ -84,6 +84,9 @@ class _LoopTransport(asyncio.Transport):
         """Record it."""
         self.calls.append("eof")
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Ignore it: nothing is received."""
+
 
 class BatchTests(SynchronousTestCase):
     """When is written, and in which order."""
@@ -214,6 +217,36 @@ class BatchTests(SynchronousTestCase):
         self.transports[1].connection_lost(None)
         self.loop.end_turn()
         self.assertEqual(self.written(3), [[b"a"], [], [b"a"]])
+
+    def test_end_of_peer(self) -> None:
+        """What waits is written before the loop closes the connection because the peer sends no more."""
+        self.transports[0].write(b"a")
+        self.assertFalse(self.transports[0].eof_received())
+        self.assertEqual(self.written(1), [[b"a"]])
+
+    def test_end_before_start(self) -> None:
+        """The reply to what was received before there was a transport is written, too."""
+
+        def start() -> None:
+            made.write(b"a")
+
+        made = BatchedTransport(Protocol(), UNIXAddress(None), bool, start, self.batch)
+        made.connection_made(self.below[0])
+        self.assertFalse(made.eof_received())
+        self.assertEqual(self.written(1), [[b"a"]])
+
+    def test_fails(self) -> None:
+        """A connection that cannot be written to is logged, and the others get theirs."""
+
+        def fail(data: bytes) -> None:
+            raise RuntimeError("closed")
+
+        for each in self.transports[:3]:
+            each.write(b"a")
+        self.transports[1].send = fail
+        self.loop.end_turn()
+        self.assertEqual(self.written(3), [[b"a"], [], [b"a"]])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_protocol_writes(self) -> None:
         """A protocol that writes when it is connected, and when the peer has ended, is not overtaken."""
