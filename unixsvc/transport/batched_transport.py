@@ -13,8 +13,7 @@ from unixsvc.transport.write_batch import MOST, WriteBatch
 
 __all__ = ["BatchedTransport"]
 
-# Bytes that wait for the end of the turn, to which others are added.
-_MOST_JOINED: Final = 16_384
+_MOST_HELD: Final = 16_384  # bytes that wait for the end of the turn
 
 
 class BatchedTransport(LoopTransport):
@@ -45,13 +44,15 @@ class BatchedTransport(LoopTransport):
     def write(self, data: bytes) -> None:
         """Send bytes."""
         if self.unwritten:
-            if len(self.unwritten) < _MOST_JOINED:
+            if len(self.unwritten) + len(data) <= _MOST_HELD:
                 self.unwritten += data
             else:
                 self.flush()
                 self.send(data)
         elif self._batch.direct:
             self._batch.add_direct(self)
+            self.send(data)
+        elif len(data) > _MOST_HELD:  # the limit of all unsent replies does not see what waits here
             self.send(data)
         else:
             self.unwritten = data

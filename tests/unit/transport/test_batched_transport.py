@@ -181,13 +181,16 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(self.written(2)[1], [b"ab", b"c"])
 
     def test_large(self) -> None:
-        """A connection that has much to write does not wait for the end of the turn."""
-        large = b"x" * 16_384
-        for data in large, b"a", b"b":
-            self.transports[0].write(data)
-        self.assertEqual(self.written(1), [[large, b"a"]])
+        """Not more than 16 KiB of a connection wait for the end of the turn."""
+        most = b"x" * 16_384
+        self.transports[0].write(most)
+        self.transports[1].write(most + b"y")
+        self.assertEqual(self.written(2), [[], [most + b"y"]])
+        self.transports[0].write(b"a")
+        self.assertEqual(self.written(1), [[most, b"a"]])
+        self.transports[0].write(b"b")
         self.loop.end_turn()
-        self.assertEqual(self.written(1), [[large, b"a", b"b"]])
+        self.assertEqual(self.written(1), [[most, b"a", b"b"]])
 
     def test_other_calls(self) -> None:
         """What waits is written before anything else is done."""
