@@ -71,7 +71,7 @@ class BatchedTransport(LoopTransport):
 
     def write_at_once(self) -> None:
         """Make :meth:`write` that of the loop's transport. Nothing may wait for the end of the turn."""
-        # mypy has no type for a method that an instance replaces; a call in between would cost each reply 1 %.
+        # mypy has no type for a method that an instance replaces. Another call would cost each reply 1 %.
         self.write = self.send  # type: ignore[assignment,method-assign]
 
     def hold_back(self) -> None:
