@@ -43,6 +43,7 @@ class ConnectAttemptFailed(Exception):
 
     :param reason: the error for the caller, if there is no further attempt.
     :ivar absent: True if the socket does not exist: no such service, or a restart.
+    :ivar known: True if it existed before; set by what connects.
     :ivar busy: True if the service listens, and its backlog is full.
     """
 
@@ -50,6 +51,7 @@ class ConnectAttemptFailed(Exception):
         super().__init__(str(reason))
         self.reason = reason
         self.absent = absent
+        self.known = False
         self.busy = busy
 
 

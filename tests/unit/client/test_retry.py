@@ -103,12 +103,22 @@ class RetryStateTests(RetryTestCase):
         self.assertIs(self.assertFinal(state, ConnectAttemptFailed(REASON)), REASON)
 
     def test_absent(self) -> None:
-        """A service without a socket is waited for as long as a restart takes."""
+        """A service that never had a socket is waited for as long as most restarts take."""
         state = self.start()
         self.now += 1.9
         self.assertEqual(state.failed(ABSENT), Pause(0.005, absent=True))
         self.now += 0.2
         self.assertIs(self.assertFinal(state, ABSENT), REASON)
+
+    def test_absent_again(self) -> None:
+        """A service that had a socket before is waited for until the deadline: a restart may take long."""
+        absent = ConnectAttemptFailed(REASON, absent=True)
+        absent.known = True
+        state = self.start(timeout=20.0)
+        self.now += 19.9
+        self.assertEqual(state.failed(absent), Pause(0.005, absent=True))
+        self.now += 0.1
+        self.assertIs(self.assertFinal(state, absent), REASON)
 
     def test_lost(self) -> None:
         """A call whose reply was lost is retried if it is idempotent; else the error says so."""

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from unixsvc.client.discovery.connect import connect
 from unixsvc.client.discovery.location import Credentials, ServiceLocation, find_location
+from unixsvc.client.errors import ConnectAttemptFailed
 from unixsvc.config.loader import Files
 
 __all__ = ["LocationOptions", "ServiceFinder"]
@@ -38,6 +39,7 @@ class ServiceFinder:
         self._service = service
         self._given = given
         self._location = location
+        self._known = False
 
     def use_token(self, token: str) -> None:
         """Use another token for new connections."""
@@ -49,13 +51,20 @@ class ServiceFinder:
         """Connect to the service, see :func:`~unixsvc.client.discovery.connect.connect`.
 
         :returns: the connection, and the credentials for it.
+        :raises ConnectAttemptFailed: also; it says whether an earlier attempt found the service.
         :raises unixsvc.errors.ConfigError: if the configuration is wrong, or the token cannot be read.
         """
         location = self.find()
         credentials = location.credentials.refreshed()
         if credentials is not location.credentials:
             self._location = ServiceLocation(location.socket_dir, credentials)
-        return connect(location.socket_dir, self._service), credentials
+        try:
+            connection = connect(location.socket_dir, self._service)
+        except ConnectAttemptFailed as error:
+            error.known = self._known
+            raise
+        self._known = True
+        return connection, credentials
 
     def find(self) -> ServiceLocation:
         """Where the service is.

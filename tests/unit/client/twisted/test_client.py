@@ -186,6 +186,20 @@ class RetryTests(ClientTestCase):
         self.receive(b'{"id":1,"code":200,"data":7}\n')
         self.assertEqual(self.successResultOf(call), 7)
 
+    def test_long_restart(self) -> None:
+        """A client that was connected before waits for the socket until the deadline of the call."""
+        self.client.get("/item/7")
+        self.receive(b'{"id":1,"code":200,"data":7}\n')
+        self.stop_listening()
+        self.lose()
+        call = self.client.post("/item")
+        self.reactor.pump([0.01] * 400)
+        self.assertNoResult(call)
+        self.listen()
+        self.reactor.pump([0.01] * 60)
+        self.receive(b'{"id":1,"code":200,"data":7}\n')
+        self.assertEqual(self.successResultOf(call), 7)
+
     def test_absent(self) -> None:
         """A call to an absent service fails after two seconds; after five such calls, at once."""
         self.stop_listening()
