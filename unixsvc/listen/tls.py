@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,6 +13,13 @@ from unixsvc.errors import ConfigError
 from unixsvc.listen.certificates import ServerCertificate
 
 __all__ = ["TlsContext", "make_tls_context"]
+
+# Those of Mozilla's "intermediate" configuration, version 5.7; https://wiki.mozilla.org/Security/Server_Side_TLS.
+_CIPHERS: Final = ":".join(
+    f"{exchange}-{cipher}"
+    for exchange in ("ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA")
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+)
 
 
 class TlsContext(Struct):
@@ -33,14 +41,15 @@ class TlsContext(Struct):
 def make_tls_context(certificate: ServerCertificate, listen: Listen) -> ssl.SSLContext:
     """Make the TLS context of an endpoint.
 
-    TLS 1.2 with forward secrecy and authenticated encryption, and TLS 1.3: the defaults of Python's
-    :mod:`ssl` for servers. The minimum is set here too, as the configuration of OpenSSL may have a lower one.
+    TLS 1.2 with forward secrecy and authenticated encryption, and TLS 1.3. Both are set here, as the defaults
+    are those of the system: Debian's Python has ciphers without either.
 
     :param listen: the endpoint, for messages.
     :raises ConfigError: if the certificate cannot be used.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
 
     def refuse() -> str:
