@@ -52,7 +52,7 @@ from unixsvc.security.tokens import TokenGuard
 from unixsvc.server import interfaces as server
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import SocketRequestHandler
-from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
+from unixsvc.server.interfaces import IListsCalls, IRequestHandler, IReviewsCallers
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.metrics import ServiceMetrics
 
@@ -88,9 +88,8 @@ class ProviderTests(SynchronousTestCase):
         self.assert_provides(TokenGuard("required", "shop", "x"), IGuard)
         handle: Any = Actions()
         handler_context: Any = HandlerContext("home", handle, None, Limits(), Security(), Clock())  # type: ignore[arg-type]
-        self.assert_provides(
-            SocketRequestHandler(handler_context), IRequestHandler, IReviewsCallers, IService
-        )
+        handler = SocketRequestHandler(handler_context)
+        self.assert_provides(handler, IRequestHandler, IReviewsCallers, IListsCalls, IService)
         owned = BoundUNIXServerEndpoint(Clock(), lambda: (-1,))
         anything: Any = None
         listening = socket.socket(socket.AF_UNIX)

@@ -16,6 +16,7 @@ from unixsvc.cli.debug.command import debug
 from unixsvc.cli.dev.command import dev
 from unixsvc.cli.health.command import health
 from unixsvc.cli.manage import COMMANDS
+from unixsvc.cli.now.requests import cancel, ps
 from unixsvc.cli.output import describe_error, print_error
 from unixsvc.cli.scaffold.new import new
 from unixsvc.cli.services import ls, routes
@@ -49,6 +50,7 @@ def unixsvc(context: click.Context, version: bool) -> None:
 
 for _command in (
     call,
+    cancel,
     check,
     debug,
     dev,
@@ -56,6 +58,7 @@ for _command in (
     ls,
     new,
     openapi,
+    ps,
     routes,
     schema,
     status,

@@ -82,6 +82,13 @@ class HandleMessage:
             return self._request_timeout
         return min(request.timeout, self._request_timeout)
 
+    def age_of(self, started: float) -> float:
+        """Return how long ago a request has started, in seconds.
+
+        :param started: on the clock of this object.
+        """
+        return self._now() - started
+
     def hold_back(self, wait: Callable[[], Awaitable[None]] | None) -> None:
         """See :class:`unixsvc.IHandleMessage`."""
         self._wait_for_room = wait

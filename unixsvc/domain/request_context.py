@@ -34,6 +34,7 @@ __all__ = [
     "remove_shield",
     "set_current_request",
     "set_shield",
+    "slot_in",
 ]
 
 # The request and its deadline on the clock of HandleMessage.
@@ -144,6 +145,12 @@ def lift_deadline() -> None:
     slot = _current.get()
     if slot.request is not None and slot is not _NO_SLOT:
         slot.seconds = math.inf
+
+
+def slot_in(context: Context) -> RequestSlot | None:
+    """Return the slot of the request of a context; None if it has none."""
+    slot = context.get(_current)
+    return None if slot is None or slot is _NO_SLOT or slot.request is None else slot
 
 
 def is_shielded(context: Context) -> bool:

@@ -25,9 +25,10 @@ class ReplyStream:
     :ivar seconds: the remaining time of the caller; None for no limit.
     :ivar item_seconds: the time limit for one item.
     :ivar context: the context in which the reader must run the methods.
+    :ivar items: those that are still to come; only :meth:`next` and :meth:`close` may take them.
     """
 
-    __slots__ = ("_head", "_items", "_on_end", "_request", "context", "item_seconds", "seconds")
+    __slots__ = ("_head", "_on_end", "_request", "context", "item_seconds", "items", "seconds")
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class ReplyStream:
         head: ReplyHead | None = None,
         request: Request | None = None,
     ) -> None:
-        self._items = items
+        self.items = items
         self._on_end = on_end
         self.seconds = seconds
         self.item_seconds = item_seconds
@@ -58,7 +59,7 @@ class ReplyStream:
     async def next(self) -> bytes | Reply:
         """Return the next item or the final reply."""
         try:
-            return await self._items.__anext__()
+            return await self.items.__anext__()
         except StopAsyncIteration:
             return self._on_end(None)
         except GeneratorExit:  # the waiting coroutine was closed
@@ -70,7 +71,7 @@ class ReplyStream:
     async def close(self, reason: ServiceError) -> Reply:
         """End a stream that has delivered an item and is not working on the next; return the final reply."""
         try:
-            await self._items.aclose()
+            await self.items.aclose()
         except GeneratorExit:
             self._on_end(reason)
             raise

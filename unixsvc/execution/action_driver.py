@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -17,10 +17,13 @@ from twisted.python.failure import Failure
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply
-from unixsvc.domain.request_context import detach, is_shielded
+from unixsvc.domain.request_context import detach, is_shielded, slot_in
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, ServiceError
 from unixsvc.execution.interruption import interruption
+
+if TYPE_CHECKING:
+    from unixsvc.execution.in_flight.facts import CallFacts
 
 __all__ = ["ActionDriver", "RunningAction", "from_asyncio"]
 
@@ -116,6 +119,22 @@ class RunningAction(ActionDriver[Reply | ReplyStream]):
         self._cancel_reason = reason
         self._interrupt(reason)
         self._finish(error_to_reply(reason))
+
+    def facts(self) -> CallFacts:
+        """What is known of the request, for an operator."""
+        # Late: few processes are ever asked.
+        from unixsvc.execution.in_flight.facts import CallFacts, earliest
+
+        slot = slot_in(self._context)
+        request = None if slot is None else slot.request
+        return CallFacts(
+            "call" if request is None or request.channel is None else "websocket",
+            request,
+            None if slot is None else slot.started,
+            deadline=earliest(self._timer),
+            steps=self._coroutine,
+            shielded=is_shielded(self._context),
+        )
 
     def lift_time_limit(self) -> None:
         """Let the action run for any time from now on."""

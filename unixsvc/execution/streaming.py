@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Reply
+from unixsvc.domain.request_context import slot_in
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import DeadlineExceeded, ServiceError
 from unixsvc.execution.action_driver import ActionDriver
+
+if TYPE_CHECKING:
+    from unixsvc.execution.in_flight.facts import CallFacts
 
 __all__ = ["RunningStream", "SendItems"]
 
@@ -85,6 +89,21 @@ class RunningStream(ActionDriver[bytes | Reply]):
         """Continue soon, as the transport may accept data again."""
         if not (self._working or self._ended or self._turn):
             self._turn = self._reactor.callLater(0, self._send_items)
+
+    def facts(self) -> CallFacts:
+        """What is known of the request, for an operator."""
+        # Late: few processes are ever asked.
+        from unixsvc.execution.in_flight.facts import CallFacts, earliest
+
+        slot = slot_in(self._context)
+        return CallFacts(
+            "stream",
+            None if slot is None else slot.request,
+            None if slot is None else slot.started,
+            deadline=earliest(self._timer, self._item_timer),
+            steps=self._stream.items,
+            for_reader=self.blocked,
+        )
 
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the stream: ``reason`` is raised in the generator where it waits; otherwise it is closed.

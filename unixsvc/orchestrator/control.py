@@ -16,6 +16,8 @@ from unixsvc.errors import ConfigError, Conflict, Forbidden
 from unixsvc.orchestrator.debugging.session import DebugEvent
 from unixsvc.orchestrator.debugging.settings import NO_LIMIT
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.inspection.control import INSPECTION
+from unixsvc.orchestrator.inspection.interfaces import IInspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
 from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
@@ -186,6 +188,7 @@ _ROUTES = [
             POST("/revoke", TokenControl.revoke, title="Make a named token invalid"),
         ],
     ),
+    INSPECTION,
 ]
 
 
@@ -195,6 +198,7 @@ def control_app(orchestrator: IOrchestrator) -> App:
     def container(registry: svcs.Registry, context: ServiceContext) -> None:
         registry.register_value(IOrchestrator, orchestrator)
         registry.register_value(ITokens, orchestrator.tokens)
+        registry.register_value(IInspector, orchestrator.inspector)
 
     return App(_ROUTES, container, title="Orchestrator", version="1")
 

@@ -18,6 +18,7 @@ class IOrchestrator(Interface):
     """Runs services."""
 
     tokens = Attribute("Its tokens, see :class:`unixsvc.orchestrator.tokens.interfaces.ITokens`.")
+    inspector = Attribute("See :class:`unixsvc.orchestrator.inspection.interfaces.IInspector`.")
 
     def register(name: str, settings: ServiceSettings) -> None:
         """Add a service, or change its settings; a running orchestrator applies this at its next reload."""

@@ -19,6 +19,7 @@ from unixsvc.listen.fd_limits import START_FDS, DescriptorReserve
 from unixsvc.orchestrator.certificates.keeper import CertificateKeeper
 from unixsvc.orchestrator.control_service import ControlService
 from unixsvc.orchestrator.debugging.start import DebugSession, LentTerminal, start_session
+from unixsvc.orchestrator.inspection.inspector import Inspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory, socket_directories
@@ -51,6 +52,7 @@ class Orchestrator(MultiService):
     :param passed_sockets: listening sockets that systemd has passed, by service.
     :param watcher: observes this orchestrator.
     :ivar tokens: the tokens of the services.
+    :ivar inspector: asks their workers what they do.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Orchestrator(MultiService):
         self._lock: DirectoryLock | None = None
         self._reserve = DescriptorReserve(START_FDS)
         self.tokens = TokenKeeper(reactor, self._settings)
+        self.inspector = Inspector(lambda name: self._running().find(name))
         self._certificates = CertificateKeeper(reactor, self._settings)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None

@@ -53,6 +53,13 @@ class ServiceManager:
         """The pools of all services."""
         return list(self._pools.values())
 
+    def find(self, only: str = "") -> dict[str, IServicePool]:
+        """The pools by name, all or that of one service.
+
+        :raises NotFound: if there is no such service.
+        """
+        return {only: self._pool(only)} if only else dict(self._pools)
+
     @property
     def settings(self) -> dict[str, ServiceSettings]:
         """The settings of all services, by name."""

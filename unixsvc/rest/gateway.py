@@ -44,6 +44,7 @@ from unixsvc.rest.web.klein_app import ServiceKlein
 from unixsvc.rest.web.klein_bridge import KleinBridge
 from unixsvc.rest.websocket.support import make_sessions
 from unixsvc.server.context import HandlerContext
+from unixsvc.server.pending_call import PendingCall
 from unixsvc.telemetry.failure_log import FailureLog
 
 __all__ = ["Gateway"]
@@ -110,6 +111,12 @@ class Gateway:
     def pending(self) -> int:
         """The number of requests without a complete response."""
         return len(self._pending) + len(self._klein) + len(self._sessions or ())
+
+    def pending_calls(self) -> list[PendingCall]:
+        """The requests without a complete response whose actions wait."""
+        sessions = () if self._sessions is None else self._sessions.calls()
+        running = (pending.running for pending in self._pending)
+        return [*filter(None, running), *self._klein.calls(), *sessions]
 
     def drain(self) -> None:
         """Ask the clients of WebSockets to connect again, to another worker."""

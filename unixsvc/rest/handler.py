@@ -16,7 +16,8 @@ from unixsvc.rest.server.probe import probe
 from unixsvc.rest.web.site import HttpSite
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import close_and_drain
-from unixsvc.server.interfaces import IRequestHandler
+from unixsvc.server.interfaces import IListsCalls, IRequestHandler
+from unixsvc.server.pending_call import PendingCall
 from unixsvc.telemetry.connection_log import ConnectionLog
 
 __all__ = ["HttpRequestHandler"]
@@ -25,7 +26,7 @@ __all__ = ["HttpRequestHandler"]
 _FLUSH: Final = 0.5
 
 
-@implementer(IRequestHandler)
+@implementer(IRequestHandler, IListsCalls)
 class HttpRequestHandler(Service):
     """Serves a service's routes, the documentation pages and the application's own pages over HTTP.
 
@@ -82,6 +83,11 @@ class HttpRequestHandler(Service):
         self._connections.drain(wait_for_idle=False)
         self._gateway.abort()
         self._context.reactor.callLater(_FLUSH, self._connections.abort)
+
+    def pending_calls(self) -> list[PendingCall]:
+        """The requests whose replies are not complete; see :class:`IListsCalls`."""
+        calls: list[PendingCall] = self._gateway.pending_calls()
+        return calls
 
     def connections(self) -> int:
         """The number of connected clients."""

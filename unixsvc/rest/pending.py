@@ -24,6 +24,7 @@ class PendingResponse:
     """Responds when the reply is there, and cancels the action if the client disconnects.
 
     :param finished: called with this object when the response is complete, or is no longer needed.
+    :ivar running: the action, or the stream; None before it waits.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class PendingResponse:
         self._responder = responder
         self._reactor = reactor
         self._finished = finished
-        self._running: RunningAction | ResponseStream | None = None
+        self.running: RunningAction | ResponseStream | None = None
         self._disconnected = False
         responder.writer.on_disconnect(self._connection_lost)
 
@@ -42,16 +43,16 @@ class PendingResponse:
         :param seconds: the time-out.
         """
         running = RunningAction(suspended, self._reactor, seconds, self.respond)
-        if self._running is None:  # else the result was there at once, and is a stream
-            self._running = running
+        if self.running is None:  # else the result was there at once, and is a stream
+            self.running = running
 
     def limit(self, seconds: float) -> None:
         """Replace the time limit of an action that runs.
 
         :param seconds: from now on.
         """
-        if isinstance(self._running, RunningAction):
-            self._running.limit(seconds)
+        if isinstance(self.running, RunningAction):
+            self.running.limit(seconds)
 
     def respond(self, reply: Reply | ReplyStream) -> None:
         """Send a reply, or start a stream."""
@@ -64,8 +65,8 @@ class PendingResponse:
 
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the action; ``reason`` is the response."""
-        if self._running is not None:
-            self._running.cancel(reason)
+        if self.running is not None:
+            self.running.cancel(reason)
 
     def _may_send(self, reply: Reply) -> bool:
         return len(reply.body) <= LARGE_REPLY or self._responder.writer.may_send(len(reply.body))
@@ -81,7 +82,7 @@ class PendingResponse:
             self._finished(self)
             return
         running = ResponseStream(self._responder, stream, self._reactor, self._stream_ended)
-        self._running = running
+        self.running = running
         running.start()
 
     def _stream_ended(self) -> None:
@@ -89,7 +90,7 @@ class PendingResponse:
 
     def _connection_lost(self) -> None:
         self._disconnected = True
-        if isinstance(self._running, ResponseStream):
-            self._running.connection_lost()
-        elif self._running is not None:
-            self._running.cancel(Cancelled())
+        if isinstance(self.running, ResponseStream):
+            self.running.connection_lost()
+        elif self.running is not None:
+            self.running.cancel(Cancelled())

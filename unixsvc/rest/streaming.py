@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
@@ -15,6 +15,9 @@ from unixsvc.execution.streaming import RunningStream
 from unixsvc.rest.problem import problem
 from unixsvc.rest.server.writer import Responder
 from unixsvc.rest.stream_formats import format_for
+
+if TYPE_CHECKING:
+    from unixsvc.execution.in_flight.facts import CallFacts
 
 __all__ = ["ResponseStream"]
 
@@ -64,6 +67,10 @@ class ResponseStream:
         self._writer.register(self)
         self._timer = self._reactor.callLater(_HEAD_AFTER, self._start_response)
         self._running.start()
+
+    def facts(self) -> CallFacts:
+        """What is known of the request, for an operator."""
+        return self._running.facts()
 
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the stream; it ends with ``reason``."""

@@ -17,7 +17,8 @@ from unixsvc.listen.host import ConnectionHost
 from unixsvc.listen.interfaces import IServesDescriptors
 from unixsvc.server.accepted.first_message import FirstMessage
 from unixsvc.server.context import HandlerContext
-from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
+from unixsvc.server.interfaces import IListsCalls, IRequestHandler, IReviewsCallers
+from unixsvc.server.pending_call import PendingCall
 from unixsvc.server.probe import probe
 from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry
@@ -54,7 +55,7 @@ class _ConnectionFactory:
         return FirstMessage(self._registry, host)
 
 
-@implementer(IRequestHandler, IReviewsCallers)
+@implementer(IRequestHandler, IReviewsCallers, IListsCalls)
 class SocketRequestHandler(Service):
     """Serves the wire protocol of ``docs/reference/protocol.rst``.
 
@@ -119,6 +120,10 @@ class SocketRequestHandler(Service):
     def review_callers(self, review: Callable[[Caller], bool]) -> None:
         """Review the caller of each connection; see :class:`IReviewsCallers`."""
         self._registry.review_callers(review)
+
+    def pending_calls(self) -> list[PendingCall]:
+        """The requests whose replies are not complete; see :class:`IListsCalls`."""
+        return self._registry.pending_calls()
 
     def connections(self) -> int:
         """The number of connected clients."""

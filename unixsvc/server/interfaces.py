@@ -8,8 +8,9 @@ from twisted.application.service import IService
 from zope.interface import Interface
 
 from unixsvc.domain.message import Caller
+from unixsvc.server.pending_call import PendingCall
 
-__all__ = ["IRequestHandler", "IReviewsCallers"]
+__all__ = ["IListsCalls", "IRequestHandler", "IReviewsCallers"]
 
 
 class IRequestHandler(IService):
@@ -61,3 +62,10 @@ class IReviewsCallers(Interface):
         :param review: takes the trust of a caller away if its token is not valid any more. It returns true
             if the client should reconnect, and present its token again.
         """
+
+
+class IListsCalls(Interface):
+    """A request handler that knows its pending requests, for ``unixsvc ps``."""
+
+    def pending_calls() -> list[PendingCall]:
+        """The requests whose replies are not complete."""

@@ -109,7 +109,7 @@ class PendingRequests:
     @property
     def held(self) -> bool:
         """True if all pending requests are streams that wait for the client."""
-        return all(isinstance(running, RunningStream) and running.blocked for running in self._running())
+        return all(isinstance(running, RunningStream) and running.blocked for running in self.running())
 
     def start(
         self,
@@ -179,7 +179,7 @@ class PendingRequests:
 
     def cancel_all(self, error: ServiceError) -> None:
         """Stop all actions; the error is their reply."""
-        for running in self._running():
+        for running in self.running():
             running.cancel(error)
 
     def disconnect(self) -> None:
@@ -199,7 +199,8 @@ class PendingRequests:
     def _channels(self) -> list[SocketChannel]:
         return [pending.channel for pending in self._streams or () if pending.channel is not None]
 
-    def _running(self) -> list[RunningAction | RunningStream]:
+    def running(self) -> list[RunningAction | RunningStream]:
+        """The actions that wait, and the streams."""
         return [pending.running for pending in self.requests.values() if pending.running is not None]
 
     def _add_message(self, message: ClientMessage, size: int) -> PendingRequest:

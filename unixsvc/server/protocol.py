@@ -12,6 +12,8 @@ from zope.interface import implementer
 from unixsvc.domain.handle_message import error_to_reply
 from unixsvc.domain.message import Caller, Peer
 from unixsvc.errors import Incomplete, ServiceError, Unavailable
+from unixsvc.execution.action_driver import RunningAction
+from unixsvc.execution.streaming import RunningStream
 from unixsvc.security.buffer_budget import Room
 from unixsvc.server.idle_monitor import ConnectionSnapshot, IdleMonitor, Timeout
 from unixsvc.server.lifecycle import ConnectionAction, ConnectionEvent, ConnectionLifecycle, ConnectionState
@@ -170,6 +172,10 @@ class ServerProtocol:
         """Review the caller; if the client should reconnect, send goaway."""
         if review(self.receiver.caller):
             self.drain()
+
+    def pending_calls(self) -> list[RunningAction | RunningStream]:
+        """The requests whose replies are not complete."""
+        return self._pending.running()
 
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Act on time-outs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from unixsvc.errors import ServiceError, Unavailable
 from unixsvc.security.buffer_budget import BufferBudget
 from unixsvc.security.connection_quota import ConnectionQuota
 from unixsvc.server.context import Admission
+from unixsvc.server.pending_call import PendingCall
 from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.interfaces import ServerTransport
 from unixsvc.transport.unsent_replies import UnsentReplies
@@ -36,6 +37,9 @@ class RegisteredConnection(Protocol):
     @property
     def peer(self) -> Peer:
         """The process that has connected."""
+
+    def pending_calls(self) -> Iterable[PendingCall]:
+        """The requests whose replies are not complete."""
 
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Act on time-outs."""
@@ -195,6 +199,10 @@ class ConnectionRegistry:
         """Review the caller of each connection, see :class:`unixsvc.server.interfaces.IReviewsCallers`."""
         for connection in list(self._connections):
             connection.review_caller(review)
+
+    def pending_calls(self) -> list[PendingCall]:
+        """The requests whose replies are not complete, of all connections."""
+        return [call for connection in self._connections for call in connection.pending_calls()]
 
     def abort(self) -> None:
         """Answer pending requests with 503, and close every connection."""

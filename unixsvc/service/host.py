@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from twisted.application.service import MultiService
@@ -127,6 +127,13 @@ class ServiceHost(MultiService):
     def stats(self) -> StatsReport:
         """The current statistics."""
         return self._core.statistics.report()
+
+    async def inspect(self, topic: str, options: Mapping[str, Any]) -> bytes:
+        """Answer a question of an operator; see :func:`unixsvc.service.inspection.topics.answer`."""
+        # Late: few processes are ever asked.
+        from unixsvc.service.inspection.topics import Subject, answer
+
+        return await answer(Subject(self._core, self._handler, self._reactor), topic, options)
 
     async def _listen(self, probe: bool) -> None:
         if probe:

@@ -21,12 +21,14 @@ from unixsvc.errors import ConfigError, Conflict, Forbidden, Internal, Invalid, 
 from unixsvc.orchestrator.control import Control, WantedSession, control_app, control_settings
 from unixsvc.orchestrator.debugging.session import DebugEvent, DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.inspection.interfaces import IInspector, RequestList
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
 from unixsvc.security.control_guard import ControlGuard, ControlRules
 from unixsvc.service.factory import make_service_host
+from unixsvc.service.inspection.model import Cancellation
 from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.metrics import MetricsSnapshot
 from unixsvc.testing import MemoryEndpoint, MemoryService
@@ -34,12 +36,12 @@ from unixsvc.testing.memory import ImmediateRunner
 
 _READS = (
     ("GET", "/status"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"), ("GET", "/-/routes"),
-    ("GET", "/-/stats"), ("GET", "/tokens"),
+    ("GET", "/-/stats"), ("GET", "/tokens"), ("GET", "/requests"),
 )  # fmt: skip
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
     ("PUT", "/log/level"), ("POST", "/tokens/access"), ("POST", "/tokens/rotate"),
-    ("POST", "/tokens/revoke"), ("POST", "/debug"),
+    ("POST", "/tokens/revoke"), ("POST", "/debug"), ("POST", "/requests/cancel"),
 )  # fmt: skip
 SETTINGS = Settings("x.toml", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
 
@@ -76,6 +78,19 @@ class FakeTokens:
         return self.answer
 
 
+@implementer(IInspector)
+class FakeInspector:
+    """Finds nothing."""
+
+    async def requests(self, service: str = "") -> RequestList:
+        """None."""
+        return RequestList([], [])
+
+    async def cancel(self, request_id: str, service: str = "") -> Cancellation:
+        """One."""
+        return Cancellation(1)
+
+
 class FakeSession:
     """A debug session whose events a test chooses.
 
@@ -107,6 +122,7 @@ class FakeOrchestrator:
         self.calls: list[tuple[Any, ...]] = []
         self.answer: Deferred[None] = succeed(None)
         self.tokens = FakeTokens()
+        self.inspector = FakeInspector()
         self.session = FakeSession()
         self.debugged = ""
 

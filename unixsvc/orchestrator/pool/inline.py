@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from msgspec import Raw
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
@@ -12,11 +13,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from unixsvc.domain.json import Json
 from unixsvc.errors import ConfigError
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.endpoint import BoundUNIXServerEndpoint
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.listening import ListeningPool
+from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.sockets.interfaces import IListener
 from unixsvc.orchestrator.status import PoolSnapshot, WorkerSnapshot
@@ -162,6 +165,15 @@ class InlinePool(ListeningPool):
     def refresh(self) -> Deferred[None]:
         """Do nothing: the statistics of this process are always current."""
         return succeed(None)
+
+    def inspect(
+        self, topic: str, options: dict[str, Json], seconds: float, pid: int | None = None
+    ) -> Deferred[list[Finding]]:
+        """Ask this process a question about its service; see :class:`IServicePool`."""
+        if self._service_host is None or pid not in (None, os.getpid()):
+            return succeed([])
+        asked = Deferred.fromCoroutine(self._service_host.inspect(topic, options))
+        return asked.addCallback(lambda text: [Finding(os.getpid(), 1, Raw(text))])
 
     def _drained(self, result: object, deadline: IDelayedCall, stopped: SharedResult[None]) -> None:
         self._service_host, self._ready = None, False

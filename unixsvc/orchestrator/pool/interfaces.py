@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 
+from unixsvc.domain.json import Json
+from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command
@@ -79,6 +81,15 @@ class IServicePool(IService):
 
     def refresh() -> Deferred[None]:
         """Request new reports from the workers; done within about a second."""
+
+    def inspect(
+        topic: str, options: dict[str, Json], seconds: float, pid: int | None = None
+    ) -> Deferred[list[Finding]]:
+        """Ask the workers a question, see :func:`unixsvc.service.inspection.topics.answer`.
+
+        :param seconds: maximum time to wait for the answers.
+        :param pid: of the only worker to ask; None for all.
+        """
 
     def abort() -> None:
         """Stop now; pending requests get no reply."""

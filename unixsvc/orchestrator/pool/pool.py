@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from unixsvc.domain.json import Json
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
@@ -17,6 +18,7 @@ from unixsvc.orchestrator.pool.listening import ListeningPool
 from unixsvc.orchestrator.pool.model import Drain, PoolView, SlotHistory, Spawn, WorkerPhase
 from unixsvc.orchestrator.pool.policy import SlotHistories, decide, died_early
 from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
+from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.rollout import Rollout
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord, exit_message
@@ -149,6 +151,12 @@ class Pool(ListeningPool):
     def refresh(self) -> Deferred[None]:
         """Request new reports from the workers; fires when all are there, or after a second."""
         return self._workers.refresh()
+
+    def inspect(
+        self, topic: str, options: dict[str, Json], seconds: float, pid: int | None = None
+    ) -> Deferred[list[Finding]]:
+        """Ask the workers a question; see :class:`IServicePool`."""
+        return self._workers.inspect(topic, options, seconds, pid)
 
     # WorkerOwner.
 

@@ -15,7 +15,9 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from unixsvc.domain.json import Json
 from unixsvc.orchestrator.descendants.group import DescendantGroup
+from unixsvc.orchestrator.pool.questions import Finding, Questions
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker import messages
 from unixsvc.orchestrator.worker.environment import initial_environment
@@ -127,6 +129,7 @@ class WorkerProcess(ProcessProtocol):
             messages.REPORTS_FD: LineSplitter(self._report),
         }
         self._stats_requests: list[Deferred[None]] = []
+        self._questions = Questions(reactor, self.send)
         self._commands_closed = False
         self._last_pid: int | None = None
         self._make_group = make_group
@@ -190,6 +193,10 @@ class WorkerProcess(ProcessProtocol):
         self.send(messages.ReportStats())
         return request
 
+    def inspect(self, topic: str, options: dict[str, Json], seconds: float) -> Deferred[Finding]:
+        """Ask it a question of an operator; see :meth:`Questions.ask`."""
+        return self._questions.ask(topic, options, seconds, self.pid, self.slot)
+
     def send(self, command: messages.Command) -> None:
         """Send a command; it is dropped if the worker has ended or closed its pipe."""
         if not self._commands_closed and self.pid is not None:
@@ -248,6 +255,7 @@ class WorkerProcess(ProcessProtocol):
         for pipe in self._pipes.values():
             pipe.end()
         self._answer_stats_requests()
+        self._questions.end()
         failed = not isinstance(reason.value, ProcessDone)
         self._owner.worker_ended(self, WorkerExit(_exit_status(reason.value), self.cause, failed))
 
@@ -298,6 +306,7 @@ _REPORT_HANDLERS: Final[dict[type[messages.Report], Callable[[WorkerProcess, Any
     messages.WorkerDraining: WorkerProcess._draining,
     messages.WorkerFailed: WorkerProcess._failed,
     StatsReport: WorkerProcess._reported,
+    messages.Inspected: lambda worker, report: worker._questions.answered(report),
     messages.JobStarted: lambda worker, report: worker._owner.job_reported(worker, report),
     messages.JobEnded: lambda worker, report: worker._owner.job_reported(worker, report),
 }

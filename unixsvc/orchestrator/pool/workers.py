@@ -12,11 +12,13 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from unixsvc.domain.json import Json
 from unixsvc.limiting.table import SharedTable
 from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
 from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate, WorkerPhase
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOwner, WorkerProcess
+from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.orchestrator.reactor import IPoolReactor
@@ -172,6 +174,16 @@ class WorkerSet:
         # A caller may cancel this; nothing else would consume the errors of the requests then.
         requests = [record.process.request_stats(_STATS_TIMEOUT) for record in self._serving()]
         return gatherResults(requests, consumeErrors=True).addCallback(lambda _: None)
+
+    def inspect(
+        self, topic: str, options: dict[str, Json], seconds: float, pid: int | None
+    ) -> Deferred[list[Finding]]:
+        """Ask each worker that serves clients a question of an operator.
+
+        :param pid: of the only worker to ask; None for all.
+        """
+        asked = [each.process for each in self._serving() if pid in (None, each.process.pid)]
+        return gatherResults([each.inspect(topic, options, seconds) for each in asked], consumeErrors=True)
 
     def _free(self, page: ConnectionCounts, slot: int) -> None:
         """Free a slot of a page, and close a page without workers."""

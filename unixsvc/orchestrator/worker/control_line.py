@@ -13,6 +13,7 @@ from zope.interface import implementer
 from unixsvc.orchestrator.worker.messages import (
     Command,
     DrainCommand,
+    Inspect,
     Report,
     ReportStats,
     RunJob,
@@ -31,6 +32,9 @@ class CommandHandler(Protocol):
 
     def drain(self, command: DrainCommand) -> None:
         """Drain and exit."""
+
+    def inspect(self, command: Inspect) -> None:
+        """Answer a question of an operator."""
 
     def report_stats(self, command: ReportStats) -> None:
         """Report the statistics."""
@@ -117,6 +121,7 @@ class ControlLine(LineOnlyReceiver):
 # The handlers take the type of their key, which the type of a dict cannot express.
 _COMMANDS: Final[dict[type[Command], Callable[[CommandHandler, Any], None]]] = {
     DrainCommand: lambda handler, command: handler.drain(command),
+    Inspect: lambda handler, command: handler.inspect(command),
     ReportStats: lambda handler, command: handler.report_stats(command),
     RunJob: lambda handler, command: handler.run_job(command),
     SetCertificates: lambda handler, command: handler.set_certificates(command),

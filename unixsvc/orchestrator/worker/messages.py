@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from unixsvc.domain.json import Json
 from unixsvc.errors import ConfigError
 from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.schedules.spec import ScheduleSpec
@@ -28,6 +29,8 @@ __all__ = [
     "REPORTS_FD",
     "Command",
     "DrainCommand",
+    "Inspect",
+    "Inspected",
     "JobEnded",
     "JobStarted",
     "Report",
@@ -156,8 +159,43 @@ class JobEnded(Struct, frozen=True, tag="job_ended"):
     error: str = ""
 
 
-Command = DrainCommand | ReportStats | RunJob | SetCertificates | SetLogLevel | SetTokens
-Report = WorkerLeadsGroup | WorkerReady | WorkerDraining | WorkerFailed | StatsReport | JobStarted | JobEnded
+class Inspect(Struct, frozen=True, tag="inspect"):
+    """Answer a question of an operator, see :func:`unixsvc.service.inspection.topics.answer`.
+
+    :ivar number: of the question; the answer has it too.
+    """
+
+    number: int
+    topic: str
+    options: dict[str, Json] = {}
+
+
+class Inspected(Struct, frozen=True, tag="inspected"):
+    """A part of an answer: lines are limited in length.
+
+    :ivar number: of the question.
+    :ivar part: of the answer, as JSON.
+    :ivar more: whether another part follows.
+    :ivar error: why there is no answer; empty if there is one.
+    """
+
+    number: int
+    part: str = ""
+    more: bool = False
+    error: str = ""
+
+
+Command = DrainCommand | Inspect | ReportStats | RunJob | SetCertificates | SetLogLevel | SetTokens
+Report = (
+    WorkerLeadsGroup
+    | WorkerReady
+    | WorkerDraining
+    | WorkerFailed
+    | StatsReport
+    | JobStarted
+    | JobEnded
+    | Inspected
+)
 
 decode_command = msgspec.json.Decoder(Command).decode
 decode_config = msgspec.json.Decoder(WorkerConfig).decode

@@ -25,6 +25,8 @@ _LATE: Final = (
     "authentication", "client", "contract", "datasource", "domain", "execution", "files", "interception",
     "limiting", "routing", "schedules", "security", "server", "service", "telemetry", "transport", "wire",
 )  # fmt: skip
+# What a worker imports when the orchestrator asks for it. The user may not be able to read it then.
+_LATE_MODULES: Final = ("unixsvc.schedules.cron_ticks", "unixsvc.orchestrator.worker.inspection")
 # With treq and OpenSSL, 18 MiB; an application that uses it imports it by its name.
 _LARGE: Final = "unixsvc.datasource.http"
 
@@ -101,7 +103,8 @@ def drop(privileges: Privileges) -> None:
     :raises ConfigError: if the kernel refuses; the process must exit then.
     """
     if privileges.is_other_user:
-        import_module("unixsvc.schedules.cron_ticks")  # the user may not be able to read it later
+        for name in _LATE_MODULES:
+            import_module(name)
     try:
         _set_limit(resource.RLIMIT_NOFILE, privileges.open_files)
         _set_limit(resource.RLIMIT_AS, privileges.memory)

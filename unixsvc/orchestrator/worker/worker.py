@@ -36,6 +36,7 @@ from unixsvc.orchestrator.worker.messages import (
     LISTENING_FD,
     REPORTS_FD,
     DrainCommand,
+    Inspect,
     JobEnded,
     JobStarted,
     ReportStats,
@@ -147,6 +148,14 @@ class Worker:
         """Report the current statistics."""
         if self._host is not None:
             self._control.report(self._host.stats())
+
+    def inspect(self, command: Inspect) -> None:
+        """Answer a question of an operator."""
+        if self._host is not None:
+            # Late: few workers are ever asked.
+            from unixsvc.orchestrator.worker.inspection import report_answer
+
+            report_answer(self._host, command, self._control.report)
 
     def run_job(self, command: RunJob) -> None:
         """Run a job, unless the worker drains: then the orchestrator gives the run to another one."""

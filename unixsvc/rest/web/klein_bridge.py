@@ -166,6 +166,10 @@ class KleinBridge:
             request.write(body)
             request.finish()
 
+    def calls(self) -> list[KleinCall]:
+        """The requests without a complete response."""
+        return list(self._calls.values())
+
     def abort(self, reason: ServiceError) -> None:
         """Cancel all pending calls; ``reason`` is their response."""
         for call in list(self._calls.values()):

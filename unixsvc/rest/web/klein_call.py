@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -14,6 +14,9 @@ from unixsvc.domain.message import Request
 from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError
 from unixsvc.rest.encode import ResponseContext
 from unixsvc.telemetry.limited_logger import LimitedLogger
+
+if TYPE_CHECKING:
+    from unixsvc.execution.in_flight.facts import CallFacts
 
 __all__ = ["KleinCall"]
 
@@ -28,9 +31,20 @@ class KleinCall:
     :ivar intercepted: whether interceptors have been called.
     """
 
-    __slots__ = ("_ended", "_result", "_route", "_timer", "context", "intercepted", "message", "request")
+    __slots__ = (
+        "_ended",
+        "_result",
+        "_route",
+        "_seconds",
+        "_timer",
+        "context",
+        "intercepted",
+        "message",
+        "request",
+    )
 
     _result: Deferred[object]
+    _seconds: float
 
     def __init__(
         self,
@@ -56,7 +70,7 @@ class KleinCall:
         self._result = Deferred(self._cancelled)
         route.addBoth(self._returned)
         if not self._result.called:
-            self._timer = reactor.callLater(seconds, self._timed_out)
+            self._timer, self._seconds = reactor.callLater(seconds, self._timed_out), seconds
         return self._result
 
     def send_reply_headers(self) -> None:
@@ -71,6 +85,14 @@ class KleinCall:
         :param disconnected: whether the client has disconnected before the end of the response.
         """
         self._ended(Cancelled.code if disconnected else self.request.code, self.request.sentLength)
+
+    def facts(self) -> CallFacts:
+        """What is known of the request, for an operator."""
+        # Late: few processes are ever asked.
+        from unixsvc.execution.in_flight.facts import CallFacts, earliest
+
+        began = None if self._timer is None else self._timer.getTime() - self._seconds
+        return CallFacts("page", self.message, began=began, deadline=earliest(self._timer))
 
     def cancel(self, reason: ServiceError) -> None:
         """Cancel the route; ``reason`` is the response, whatever the route returns then."""

@@ -46,6 +46,7 @@ class Session:
 
     :param responder: responds with an HTTP response if the handshake is not accepted.
     :ivar channel: the messages.
+    :ivar action: the action, once it waits.
     :ivar running: whether the action has not ended.
     :ivar connected: whether the connection is not lost.
     """
@@ -63,7 +64,7 @@ class Session:
         self._handshake = handshake
         self._message = message
         self._responder = responder
-        self._action: RunningAction | None = None
+        self.action: RunningAction | None = None
         self._cancel_reason: ServiceError | None = None
         self.channel = WebSocketConnection(connection, self, handshake.subprotocols, owner.reactor)
         self.running = self.connected = True
@@ -78,7 +79,7 @@ class Session:
             seconds = owner.handle.seconds_for(message)
             action = RunningAction(reply, owner.reactor, seconds, self._action_ended)
             if self.running:
-                self._action = action
+                self.action = action
                 if self.channel.accepted:
                     action.lift_time_limit()
         else:
@@ -105,8 +106,8 @@ class Session:
             lines += f"{name}: {value}\r\n".encode("latin-1")
         response = encode_response(Response(_SWITCHING, EMPTY, lines), close=False)
         self._connection.upgrade(self.channel, response)
-        if self._action is not None:
-            self._action.lift_time_limit()
+        if self.action is not None:
+            self.action.lift_time_limit()
         return frames
 
     def gone(self) -> None:
@@ -126,8 +127,8 @@ class Session:
 
     def _cancel(self, reason: ServiceError) -> None:
         self._cancel_reason = reason
-        if self._action is not None:
-            self._action.cancel(reason)
+        if self.action is not None:
+            self.action.cancel(reason)
 
     def _action_ended(self, reply: Reply | ReplyStream) -> None:
         if isinstance(reply, ReplyStream):  # of a mounted service that takes the method for another

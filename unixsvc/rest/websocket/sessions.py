@@ -12,6 +12,7 @@ from unixsvc.config.http import WebSockets
 from unixsvc.config.settings import Limits
 from unixsvc.domain.websocket import GOING_AWAY, INTERNAL_FAILURE, POLICY_VIOLATION, WEBSOCKET
 from unixsvc.errors import NotFound, ServiceError, Unavailable
+from unixsvc.execution.action_driver import RunningAction
 from unixsvc.rest.decode import HeaderFacts, decode_path, decode_request
 from unixsvc.rest.encode import ResponseBuilder, ResponseContext
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
@@ -154,6 +155,12 @@ class WebSocketSessions:
         self._sessions.pop(session, None)
         if not self._sessions and self._checks.running:
             self._checks.stop()
+
+    def calls(self) -> list[RunningAction]:
+        """The actions that wait."""
+        return [
+            session.action for session in self._sessions if session.action is not None and session.running
+        ]
 
     def drain(self) -> None:
         """Ask all clients to connect again, to another worker; open no more."""

@@ -63,6 +63,10 @@ class AcceptedConnection(Struct, eq=False):
         connection.close()
         self.host.closed()
 
+    def pending_calls(self) -> tuple[()]:
+        """None: a connection with a request that waits has a transport."""
+        return ()
+
     def check_time(self, now: float, *, wait_for_idle: bool) -> None:
         """Close the connection if it is idle for too long.
 

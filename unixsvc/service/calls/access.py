@@ -99,6 +99,7 @@ class _LoggedStream(ReplyStream):
         self.seconds = inner.seconds
         self.item_seconds = inner.item_seconds
         self.context = inner.context
+        self.items = inner.items
 
     @property
     def head(self) -> ReplyHead | None:

@@ -1,0 +1,1 @@
+"""What happens now in the workers, for operators."""

@@ -1,0 +1,62 @@
+"""The interface of what asks workers, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from msgspec import Struct
+from zope.interface import Interface
+
+from unixsvc.service.inspection.model import Cancellation, RequestInFlight
+
+__all__ = ["IInspector", "ListedRequest", "RequestList", "SilentWorker"]
+
+
+class ListedRequest(RequestInFlight, frozen=True):
+    """A request in flight, with its worker.
+
+    :ivar pid: of the worker; that of the orchestrator for an inline service.
+    """
+
+    service: str = ""
+    pid: int | None = None
+
+
+class SilentWorker(Struct, frozen=True):
+    """A worker that has not answered.
+
+    :ivar problem: why, as ``no answer within 1 s``: its event loop may be blocked.
+    """
+
+    service: str
+    pid: int | None
+    problem: str
+
+
+class RequestList(Struct, frozen=True):
+    """The requests in flight.
+
+    :ivar requests: the oldest first.
+    :ivar silent: workers whose requests are not known.
+    """
+
+    requests: list[ListedRequest]
+    silent: list[SilentWorker]
+
+
+class IInspector(Interface):
+    """Asks the workers of an orchestrator what they do.
+
+    Each method raises :class:`unixsvc.errors.NotFound` if there is no such service.
+    """
+
+    def requests(service: str = "") -> Awaitable[RequestList]:
+        """The requests in flight, of all services or of one."""
+
+    def cancel(request_id: str, service: str = "") -> Awaitable[Cancellation]:
+        """Cancel the requests with an id, in all services or in one.
+
+        :param request_id: the id or its beginning.
+        :raises unixsvc.errors.NotFound: if there is none in flight.
+        :raises unixsvc.errors.Conflict: if several ids begin so, or the routes shield all of them.
+        """
