@@ -50,12 +50,6 @@ class IHandleMessage(Protocol):
         :raises unixsvc.errors.Unavailable: if ``max_inflight`` requests are pending.
         """
 
-    def recount(self, code: int) -> None:
-        """Count a reply with another code than 200, with which it was counted already.
-
-        What HTTP sends of a file depends on the conditions and ranges of the request.
-        """
-
     def hold_back(self, wait: Callable[[], Awaitable[None]] | None) -> None:
         """Have requests of callers without a valid token wait, as there is no memory for their replies.
 

@@ -16,7 +16,7 @@ from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.routing.route import GET, POST
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 
 __all__ = ["REQUEST_TIMEOUT", "ROUTES", "TOKEN", "make_handle"]
 

@@ -54,7 +54,7 @@ from unixsvc.server.context import HandlerContext
 from unixsvc.server.handler import SocketRequestHandler
 from unixsvc.server.interfaces import IListsCalls, IRequestHandler, IReviewsCallers
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 
 
 class ProviderTests(SynchronousTestCase):

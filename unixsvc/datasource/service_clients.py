@@ -19,7 +19,7 @@ from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.request_context import current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
-from unixsvc.telemetry.metrics import ClientStats
+from unixsvc.telemetry.metrics.snapshot import ClientStats
 
 if TYPE_CHECKING:
     from unixsvc.client.twisted.client import Client, RawStream

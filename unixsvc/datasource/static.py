@@ -13,6 +13,8 @@ from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.path_prefix import PathPrefix
 from unixsvc.domain.reply_head import ReplyHead
+from unixsvc.domain.request_context import current_slot
+from unixsvc.domain.route_series import RouteSeries
 from unixsvc.errors import ConfigError, MethodNotAllowed, NotFound
 from unixsvc.files.static_folder import FolderFiles, IsFolder
 from unixsvc.telemetry.limited_logger import LimitedLogger
@@ -33,6 +35,7 @@ class StaticDatasource:
     :param has_path: returns whether it has a route for a path.
     :param folders: by path prefix; the longest that matches decides.
     :param service: for the log.
+    :param series: returns where the replies of a folder are counted; None to count them elsewhere.
     :raises ConfigError: for a folder that does not exist, or that this user cannot read.
     """
 
@@ -42,6 +45,7 @@ class StaticDatasource:
         has_path: Callable[[str], bool],
         folders: Mapping[str, StaticFolder],
         service: str,
+        series: Callable[[str], RouteSeries] | None = None,
     ) -> None:
         self._handle = inner.handle
         self._has_path = has_path
@@ -51,7 +55,11 @@ class StaticDatasource:
                 problem = f"{folder.folder} is not a folder that this user can read"
                 raise ConfigError(f"http.static.{prefix}", problem, "correct the path, or the file modes")
         found = [
-            (PathPrefix.parse(prefix.rstrip("/")), FolderFiles(folder, self._cannot_open))
+            (
+                PathPrefix.parse(prefix.rstrip("/")),
+                FolderFiles(folder, self._cannot_open),
+                None if series is None else series(f"* {prefix.rstrip('/')}/*"),
+            )
             for prefix, folder in folders.items()
         ]
         self._folders = sorted(found, key=lambda entry: -entry[0].depth)
@@ -81,9 +89,11 @@ class StaticDatasource:
         return Reply(head=ReplyHead(file=found))
 
     def _folder_of(self, path: str) -> tuple[str, FolderFiles]:
-        for prefix, files in self._folders:
+        for prefix, files, series in self._folders:
             rest = prefix.rest_of(path)
             if rest is not None:
+                if series is not None:
+                    current_slot().series = series
                 return rest, files
         raise NotFound
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+from msgspec.structs import force_setattr
 from zope.interface import implementer
 
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
@@ -17,6 +18,8 @@ from unixsvc.domain.message import Reply, Request, add_headers
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.request_context import RequestSlot, current_slot, detach, enter_slot, leave_slot
+from unixsvc.domain.route_info import RouteInfo
+from unixsvc.domain.route_series import RouteSeries
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable, WrongToken
 
@@ -39,6 +42,7 @@ class HandleMessage:
     :param repository: chooses the datasource of a request.
     :param guard: authenticates callers.
     :param metrics: counts replies.
+    :param find_route: finds the route of a request that its transport answers itself.
     :param failures: logs the exceptions that peers must not see.
     :param max_inflight: the limit of pending requests; requests above it get 503.
     :param request_timeout: the time limit for a reply, in seconds.
@@ -61,11 +65,13 @@ class HandleMessage:
         now: Callable[[], float] = time.perf_counter,
         keep_current: bool = False,
         background: Callable[[Request, list[Callable[[], object]]], object] | None = None,
+        find_route: Callable[[Request], RouteInfo | None] = lambda request: None,
     ) -> None:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
         self._count = metrics.count
-        self._recount = metrics.recount
+        self._no_route = metrics.no_route
+        self._metrics = metrics
         self._count_wrong_token = metrics.count_wrong_token
         self._failures = failures
         self._max_inflight = self._unchecked_inflight = max_inflight
@@ -74,6 +80,7 @@ class HandleMessage:
         self._now = now
         self._keep_current = keep_current
         self._background = background
+        self._find_route = find_route
         self.inflight = 0
 
     def seconds_for(self, request: Request) -> float:
@@ -95,23 +102,30 @@ class HandleMessage:
         # The path of a request has one comparison for both limits.
         self._unchecked_inflight = self._max_inflight if wait is None else 0
 
-    def recount(self, code: int) -> None:
-        """See :class:`unixsvc.IHandleMessage`."""
-        self._recount(code)
-
     def track(self, request: Request) -> Callable[[int, int], None]:
         """See :class:`unixsvc.IHandleMessage`."""
         started = self._now()
+        route = self._find_route(request)
+        series = self._no_route
+        if route is not None:
+            series = self._metrics.series(f"{route.method} {route.pattern}")
         if self.inflight >= self._max_inflight:
-            self._count(Unavailable.code, 0.0)
+            self._count(series, request.caller, Unavailable.code, 0.0)
             raise Unavailable
         self.inflight += 1
 
         def end(code: int, size: int) -> None:
             self.inflight -= 1
-            self._count(code, self._now() - started)
+            self._count(series, request.caller, code, self._now() - started)
 
         return end
+
+    def refused(self, request: Request, code: int, size: int) -> None:
+        """Count a request that its transport has refused before it was one for a route.
+
+        :param size: of the response, without its head.
+        """
+        self._count(self._no_route, request.caller, code, 0.0)
 
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Start to handle a request. Every error becomes a reply.
@@ -123,6 +137,7 @@ class HandleMessage:
         if slot.request is not None:
             slot = enter_slot(keep=self._keep_current)
         slot.request, slot.started, slot.seconds = request, started, self._request_timeout
+        slot.series = self._no_route
         try:
             answer: Reply | Awaitable[Reply]
             if self.inflight >= self._unchecked_inflight and self._is_held_back(request):
@@ -146,7 +161,8 @@ class HandleMessage:
             leave_slot(slot)
         else:
             slot.request = None
-        self._count(answer.code, self._now() - started)
+        code = answer.code if answer.head is None else self._status_of(slot.series, request, answer)
+        self._count(slot.series, request.caller, code, self._now() - started)
         if request.extras is not None:
             answer = self._after_reply(request, answer)
         return answer
@@ -178,7 +194,8 @@ class HandleMessage:
         finally:
             self.inflight -= 1
         leave_slot(slot)
-        self._count(reply.code, self._now() - started)
+        code = reply.code if reply.head is None else self._status_of(slot.series, request, reply)
+        self._count(slot.series, request.caller, code, self._now() - started)
         if request.extras is not None:
             reply = self._after_reply(request, reply)
         return reply
@@ -200,7 +217,8 @@ class HandleMessage:
     ) -> ReplyStream:
         self.inflight += 1
         seconds = None if request.timeout is None else request.timeout - (self._now() - started)
-        on_end = partial(self._end_stream, request, started)
+        status = reply.head.status if reply.head is not None else 0
+        on_end = partial(self._end_stream, request, started, slot.series, status)
         slot.seconds = math.inf  # only the caller limits the duration of a stream
         context = detach()
         return ReplyStream(
@@ -213,14 +231,31 @@ class HandleMessage:
             request=request,
         )
 
-    def _end_stream(self, request: Request, started: float, error: BaseException | None) -> Reply:
+    def _end_stream(
+        self,
+        request: Request,
+        started: float,
+        series: RouteSeries,
+        status: int,
+        error: BaseException | None,
+    ) -> Reply:
         self.inflight -= 1
         reply = Reply() if error is None else self._error_reply(request, error)
-        self._count(reply.code, self._now() - started)
+        code = status if status and error is None else reply.code
+        self._count(series, request.caller, code, self._now() - started)
         if request.extras is not None:
             with_headers = self._after_reply(request, reply)
             return reply if error is None else with_headers  # the headers of a stream come before its items
         return reply
+
+    def _status_of(self, series: RouteSeries, request: Request, reply: Reply) -> int:
+        """The code with which a reply is counted: over HTTP it may have a status of its own."""
+        head = reply.head
+        if head is None:
+            return reply.code
+        if head.file is not None:
+            force_setattr(head.file, "counted", partial(self._metrics.recount, series, request.caller))
+        return head.status or reply.code
 
     def _error_reply(self, request: Request, error: BaseException) -> Reply:
         """Log the error if the peer must not see it, and return the reply."""

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar, Unpack
 
 from msgspec import Raw
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.json import Json
-from unixsvc.domain.message import Created, Reply, Request
+from unixsvc.domain.message import Caller, Created, Reply, Request
+from unixsvc.domain.route_series import RouteSeries
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import ServiceError
 
@@ -49,12 +50,6 @@ class IHandleMessage(Interface):
 
         :returns: to be called at the end, with the code and the size of the response in bytes.
         :raises unixsvc.errors.Unavailable: if ``max_inflight`` requests are pending.
-        """
-
-    def recount(code: int) -> None:
-        """Count a reply with another code than 200, with which it was counted already.
-
-        What HTTP sends of a file depends on the conditions and ranges of the request.
         """
 
     def hold_back(wait: Callable[[], Awaitable[None]] | None) -> None:
@@ -103,15 +98,26 @@ class IGuard(Interface):
 class IMetrics(Interface):
     """Counts replies."""
 
-    def count(code: int, seconds: float) -> None:
+    no_route: RouteSeries = Attribute("Where replies without a route are counted.")
+
+    def series(route: str) -> RouteSeries:
+        """Return where the replies of a route are counted.
+
+        :param route: the method and the pattern.
+        """
+
+    def count(series: RouteSeries, caller: Caller, code: int, seconds: float) -> None:
         """Count a reply.
 
         :param code: the code of the reply.
         :param seconds: the time from the request to the reply.
         """
 
-    def recount(code: int) -> None:
-        """Count a reply with another code than 200, with which it was counted already."""
+    def recount(series: RouteSeries, caller: Caller, code: int) -> None:
+        """Count a reply with another code than 200, with which it was counted already.
+
+        What HTTP sends of a file depends on the conditions and ranges of the request.
+        """
 
     def count_wrong_token() -> None:
         """Count a wrong token; the reply is counted too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ class OpenFile(Struct, frozen=True, kw_only=True):
     :ivar attachment: whether a browser saves it rather than shows it; None if there is a ``filename``.
     :ivar cache_control: empty for none.
     :ivar policy: the ``Content-Security-Policy``; empty for none, None for that of files that are no pages.
+    :ivar counted: called with the status with which it is sent, if that is not the one of the reply.
     """
 
     descriptor: Descriptor
@@ -43,3 +45,4 @@ class OpenFile(Struct, frozen=True, kw_only=True):
     attachment: bool | None = None
     cache_control: str = ""
     policy: str | None = None
+    counted: Callable[[int], None] | None = None

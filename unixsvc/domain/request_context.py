@@ -17,6 +17,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import Final
 
 from unixsvc.domain.message import Request
+from unixsvc.domain.route_series import UNCOUNTED
 
 __all__ = [
     "RequestContext",
@@ -47,13 +48,14 @@ class RequestSlot:
     :ivar request: None while there is none.
     :ivar started: when the request has started, on the clock of HandleMessage.
     :ivar seconds: the time limit.
+    :ivar series: where its reply is counted.
     :ivar kept: whether the slot belongs to its request only; :func:`leave_slot` ends the request then.
     :ivar outer: the slot of the request whose action is being run meanwhile; nearly always None.
     :ivar left: whether the first step of its request is over. Another context may still have the slot, if it
         was copied before the request.
     """
 
-    __slots__ = ("kept", "left", "outer", "request", "seconds", "started")
+    __slots__ = ("kept", "left", "outer", "request", "seconds", "series", "started")
 
     def __init__(
         self, request: Request | None = None, outer: RequestSlot | None = None, *, kept: bool = False
@@ -63,6 +65,7 @@ class RequestSlot:
         self.outer = outer
         self.left = False
         self.started = self.seconds = 0.0
+        self.series = UNCOUNTED
 
 
 # Not empty, so that no request uses it.

@@ -22,7 +22,7 @@ from unixsvc.domain.message import Request
 from unixsvc.domain.request_context import RequestContext, current_request, set_current_request
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.execution.action_driver import ActionDriver
-from unixsvc.telemetry.metrics import TaskStats
+from unixsvc.telemetry.metrics.snapshot import TaskStats
 
 __all__ = ["RunningCoroutine", "Tasks"]
 

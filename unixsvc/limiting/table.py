@@ -23,6 +23,7 @@ from typing import Final
 from msgspec import Struct
 
 from unixsvc.limiting.lock import RecordLocks
+from unixsvc.shared_memory import make_shared_memory
 
 __all__ = ["Bucket", "RateTable", "SharedTable", "Verdict"]
 
@@ -71,9 +72,8 @@ class SharedTable:
     """The memory, as its owner sees it: it lives as long as the service, longer than any worker."""
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("unixsvc-limits", os.MFD_CLOEXEC)
+        self._file = make_shared_memory("unixsvc-limits", _BYTES)
         self._close = weakref.finalize(self, os.close, self._file)
-        os.ftruncate(self._file, _BYTES)  # pages that are not written to take no memory
         os.pwrite(self._file, os.urandom(_SECRET), 0)
 
     def fileno(self) -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, TaskStats
+from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, TaskStats
 
 __all__ = [
     "NOT_RUNNING",
@@ -36,6 +36,7 @@ class WorkerSnapshot(Struct, frozen=True):
     :ivar phase: the value of its :class:`~unixsvc.orchestrator.pool.model.WorkerPhase`.
     :ivar uptime: since its start, in seconds.
     :ivar status: its latest report.
+    :ivar metrics: what it has counted until now.
     :ivar generation: the number of its spec, which rises with each reload.
     """
 
@@ -43,6 +44,7 @@ class WorkerSnapshot(Struct, frozen=True):
     phase: str
     uptime: float
     status: StatsReport
+    metrics: MetricsSnapshot = MetricsSnapshot()
     generation: int = 1
 
 
@@ -126,7 +128,8 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
     :param stopping: whether the orchestrator stops.
     """
     workers = stats.workers
-    total = reduce(add, (worker.status.snapshot for worker in workers), stats.ended.past())
+    metrics = reduce(add, (worker.metrics for worker in workers), stats.ended)
+    total = metrics.all
     oldest = max(workers, key=lambda worker: worker.uptime, default=None)
     return ServiceStatus(
         pid=oldest.pid if oldest else None,
@@ -139,12 +142,12 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         workers=[_worker_status(worker) for worker in workers],
         latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
         problem=stats.problem,
-        services=total.services or {},
-        wrong_tokens=total.wrong_tokens,
+        services=metrics.services,
+        wrong_tokens=metrics.totals.wrong_tokens,
         handler=settings.handler,
         listen=stats.listen,
         schedules=stats.schedules,
-        tasks=total.tasks or {},
+        tasks=metrics.tasks,
     )
 
 
@@ -161,17 +164,17 @@ def _state_of(workers: list[WorkerSnapshot]) -> str:
 
 
 def _worker_status(worker: WorkerSnapshot) -> WorkerStatus:
-    snapshot = worker.status.snapshot
+    total = worker.metrics.all
     return WorkerStatus(
         worker.pid,
         worker.phase,
         worker.uptime,
-        snapshot.requests,
-        snapshot.errors,
+        total.requests,
+        total.errors,
         worker.status.connections,
         _resident_memory(worker.pid),
         worker.generation,
-        snapshot.services or {},
+        worker.metrics.services,
     )
 
 

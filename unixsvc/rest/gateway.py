@@ -76,7 +76,7 @@ class Gateway:
         self._usual_bodies = context.body_spec is None and not context.http.mounts
         self._reactor = context.reactor
         self._builder = ResponseBuilder(http)
-        self._files = FileResponder(self._builder, context.reactor, context.handle.recount)
+        self._files = FileResponder(self._builder, context.reactor)
         self._hosts = HostRules(http.allowed_hosts)
         self._accepted_hosts = self._hosts.accepted
         self._origins = CrossOriginRules(http.cors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.request_context import remove_shield, set_shield
+from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.domain.websocket import WEBSOCKET
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.routing.binding import Binder
@@ -39,6 +40,7 @@ class Endpoint(Struct, frozen=True):
     :ivar gates: what a request has to pass before its arguments are bound.
     :ivar security: how a request can be admitted, as in OpenAPI; None if the token of the service decides.
     :ivar body: how the route takes the body; None for a JSON object of the usual size.
+    :ivar series: where its replies are counted.
     """
 
     public: bool
@@ -54,6 +56,7 @@ class Endpoint(Struct, frozen=True):
     gates: tuple[Gate, ...] = ()
     body: BodySpec | None = None
     security: list[dict[str, list[str]]] | None = None
+    series: RouteSeries = UNCOUNTED
 
 
 class EndpointFactory:
@@ -62,13 +65,19 @@ class EndpointFactory:
     :param container: opens a container for each call of the actions that take one.
     :param blocking: runs blocking actions.
     :param gates: make the gates of each route, in the order in which requests pass them.
+    :param series: returns where the replies of a route are counted.
     :ivar shielded: the number of running actions that ignore cancellation by their callers.
     """
 
     def __init__(
-        self, container: ServiceContainer, blocking: IBlockingRunner, gates: Sequence[GateFactory] = ()
+        self,
+        container: ServiceContainer,
+        blocking: IBlockingRunner,
+        gates: Sequence[GateFactory] = (),
+        series: Callable[[str], RouteSeries] = lambda route: UNCOUNTED,
     ) -> None:
         self._container = container
+        self._series = series
         self._gates = gates
         self._blocking = blocking
         self.shielded = 0
@@ -129,6 +138,7 @@ class EndpointFactory:
             gates=gates,
             security=None if access is None else access.security,
             body=BodySpec(signature.body, route.max_body, apart) if special else None,
+            series=self._series(where),
         )
 
     def _with_container(self, action: Action, signature: Signature, maker: ReplyMaker) -> Action:

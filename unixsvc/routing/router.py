@@ -18,7 +18,9 @@ from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.refusal import refusal_of
+from unixsvc.domain.request_context import current_slot
 from unixsvc.domain.route_info import RouteInfo
+from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.domain.validation.pydantic_models import encode_model
 from unixsvc.errors import ConfigError, Malformed, ServiceError
 from unixsvc.routing.app import App, check_error_hook
@@ -49,6 +51,7 @@ class Router:
     :param runner: runs async actions; None if there is no asyncio event loop.
     :param gates: make the gates of each route, in the order in which requests pass them.
     :param security_schemes: how users authenticate, for the contract.
+    :param series: returns where the replies of a route are counted.
     :raises ConfigError: naming the route, for a route that can never work.
     :ivar runner: runs async actions.
     """
@@ -64,6 +67,7 @@ class Router:
         runner: ActionRunner | None = None,
         gates: Sequence[GateFactory] = (),
         security_schemes: JsonObject | None = None,
+        series: Callable[[str], RouteSeries] = lambda route: UNCOUNTED,
     ) -> None:
         check_error_hook(app)
         self._app = app
@@ -71,7 +75,7 @@ class Router:
         self.runner: ActionRunner = PlainRunner() if runner is None else runner
         self._container = container
         self._controllers = controllers
-        self._endpoints = EndpointFactory(container, blocking, gates)
+        self._endpoints = EndpointFactory(container, blocking, gates, series)
         self._table: Table[Endpoint] = Table(PREFIX.strip("/"))
         self._descriptions: list[RouteDescription] = []
         self._infos: dict[int, RouteInfo] = {}  # by the id of the endpoint
@@ -90,6 +94,7 @@ class Router:
         :raises unixsvc.errors.ServiceError: for each error that the caller may see.
         """
         endpoint, values = self._table.match(request.method, request.path)
+        current_slot().series = endpoint.series
         if not (endpoint.public or request.caller.trusted):
             raise refusal_of(request)
         if endpoint.plain:

@@ -46,7 +46,8 @@ from unixsvc.service.optional_parts import gated, logged, make_job_runner, mount
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.page import PageWriter
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 from unixsvc.transport.private_apis import asyncio_loop_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class CoreParts(TypedDict, total=False):
     :ivar loop: the asyncio event loop of the application; None for that of the reactor.
     :ivar acting_user: returns the user of all requests; None to let the application authenticate users.
     :ivar limits: makes the table of rate limits; memory of this process without it.
+    :ivar metrics_page: has the counters of the worker; memory of this process without it.
     """
 
     blocking: IBlockingRunner | None
@@ -81,6 +83,7 @@ class CoreParts(TypedDict, total=False):
     loop: AbstractEventLoop | None
     acting_user: Callable[[], object] | None
     limits: Callable[[], RateTable]
+    metrics_page: PageWriter
 
 
 async def make_service_host(
@@ -120,7 +123,7 @@ async def make_core(
         blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
     http = config.http or Http()
     clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
-    metrics = ServiceMetrics()
+    metrics = ServiceMetrics(parts.get("metrics_page"))
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
     services = with_interceptors(parts.get("services") or clients, app.client_interceptors, runner)
     limits = ServiceLimits(config, parts.get("limits"), now)
@@ -152,6 +155,7 @@ async def make_core(
         runner=runner,
         gates=make_gates(users, limits),
         security_schemes=users.descriptions if users else {},
+        series=metrics.series,
     )
     store = _make_store(config)
     mounts = mounted({**app.mounts, **http.mounts}, config.service, router, services)
@@ -160,8 +164,8 @@ async def make_core(
         # Late: few services have static folders.
         from unixsvc.datasource.static import StaticDatasource
 
-        library = StaticDatasource(library, router.has_path, http.static, config.service)
-    repository = RouterRepository(library, gated(mounts, users, router))
+        library = StaticDatasource(library, router.has_path, http.static, config.service, metrics.series)
+    repository = RouterRepository(library, gated(mounts, users, router), metrics.series)
     policy = http.token if config.http else config.security.token
     guard = parts.get("guard") or TokenGuard(
         policy, config.service, config.token, config.tokens, over_http=config.http is not None
@@ -178,6 +182,7 @@ async def make_core(
         now=now,
         keep_current=bool(mounts) or router.may_use(IServices) or bool(application.interceptors),
         background=tasks.after_reply,
+        find_route=router.route_of,
     )
     contracts = ServiceContracts(config.service, router, mounts)
     jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service)
@@ -244,7 +249,7 @@ def handler_context(
         admission=admission,
         is_mounted=core.repository.is_mounted,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
-        on_refused=core.logged.refused if core.logged else None,
+        on_refused=(core.logged or core.handle).refused,
     )
 
 

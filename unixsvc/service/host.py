@@ -22,6 +22,7 @@ from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.interfaces import IRequestHandler, IReviewsCallers
 from unixsvc.service.core import ServiceCore
 from unixsvc.service.spec import StatsReport
+from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -134,6 +135,10 @@ class ServiceHost(MultiService):
         from unixsvc.service.inspection.topics import Subject, answer
 
         return await answer(Subject(self._core, self._handler, self._reactor), topic, options)
+
+    def metrics(self) -> MetricsSnapshot:
+        """What has been counted."""
+        return self._core.statistics.metrics()
 
     async def _listen(self, probe: bool) -> None:
         if probe:

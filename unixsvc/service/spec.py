@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.security.access import AcceptedToken
-from unixsvc.telemetry.metrics import MetricsSnapshot
+from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, TaskStats
 
 __all__ = ["Privileges", "StatsReport", "WorkerConfig"]
 
@@ -84,10 +85,22 @@ class WorkerConfig(Struct, frozen=True):
 class StatsReport(Struct, frozen=True, tag="status"):
     """The statistics of a worker.
 
+    The replies are counted in memory that the worker shares with the orchestrator.
+
     :ivar memory: resident memory, in bytes.
+    :ivar services: the clients of other services by name; unset if there are none, to keep reports short.
+    :ivar tasks: the tasks by name; unset if there are none.
     """
 
-    snapshot: MetricsSnapshot = MetricsSnapshot()
     connections: int = 0
     inflight: int = 0
     memory: int = 0
+    services: dict[str, ClientStats] | UnsetType = UNSET
+    tasks: dict[str, TaskStats] | UnsetType = UNSET
+
+    def add_to(self, counted: MetricsSnapshot) -> MetricsSnapshot:
+        """The metrics of the worker.
+
+        :param counted: the replies.
+        """
+        return replace(counted, services=self.services or {}, tasks=self.tasks or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
+from msgspec import UNSET
 
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
@@ -13,7 +13,8 @@ from unixsvc.execution.background import Tasks
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.memory import ResidentMemory
-from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, SeriesCounts
 
 __all__ = ["ServiceStatistics"]
 
@@ -41,22 +42,45 @@ class ServiceStatistics:
 
     def report(self) -> StatsReport:
         """The current statistics."""
-        snapshot = self._metrics.snapshot()
-        if called := self._clients.client_stats():
-            snapshot = replace(snapshot, services=called)
-        if started := self._tasks.stats():
-            snapshot = replace(snapshot, tasks=started)
+        services = self._clients.client_stats() or UNSET
+        tasks = self._tasks.stats() or UNSET
         if self._sources is None:
-            return StatsReport(snapshot, memory=_memory())
+            return StatsReport(memory=_memory(), services=services, tasks=tasks)
         handle, handler = self._sources
-        return StatsReport(snapshot, handler.connections(), handle.inflight, _memory())
+        return StatsReport(handler.connections(), handle.inflight, _memory(), services, tasks)
+
+    def metrics(self) -> MetricsSnapshot:
+        """What has been counted."""
+        return self._metrics.snapshot()
 
     def as_json(self) -> dict[str, Any]:
         """The result of ``/-/stats``."""
-        report: dict[str, Any] = msgspec.to_builtins(self.report(), str_keys=True)
-        snapshot: dict[str, Any] = report.pop("snapshot")
-        return snapshot | report | {"services": self._clients.stats()}
+        report = self.report()
+        snapshot = report.add_to(self._metrics.snapshot())
+        total = snapshot.all
+        return {
+            "requests": total.requests,
+            "errors": total.errors,
+            "seconds": total.seconds,
+            "codes": {str(code): count for code, count in total.codes.items()},
+            "routes": {route: _route_as_json(counts) for route, counts in snapshot.by_route().items()},
+            "wrong_tokens": snapshot.totals.wrong_tokens,
+            "tasks": msgspec.to_builtins(snapshot.tasks),
+            "connections": report.connections,
+            "inflight": report.inflight,
+            "memory": report.memory,
+            "services": self._clients.stats(),
+        }
 
     def reset(self) -> None:
         """Set the counters to zero."""
         self._metrics.clear()
+
+
+def _route_as_json(counts: SeriesCounts) -> dict[str, Any]:
+    return {
+        "requests": counts.requests,
+        "errors": counts.errors,
+        "seconds": counts.seconds,
+        "codes": {str(code): count for code, count in counts.codes.items()},
+    }

@@ -16,7 +16,7 @@ from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.message import Request
 from unixsvc.domain.request_context import set_current_request
 from unixsvc.errors import DeadlineExceeded, Unavailable
-from unixsvc.telemetry.metrics import ClientStats
+from unixsvc.telemetry.metrics.snapshot import ClientStats
 from unixsvc.testing import NoServices
 
 

@@ -16,6 +16,7 @@ from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Caller, Grant, Reply, Request
 from unixsvc.domain.request_context import set_current_request
+from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.errors import (
     ConfigError,
     Conflict,
@@ -98,7 +99,16 @@ class FakeDependencies:
         if self.refusal is not None:
             raise self.refusal
 
-    def count(self, code: int, seconds: float) -> None:
+    no_route = UNCOUNTED
+
+    def series(self, route: str) -> RouteSeries:
+        """All routes are counted together."""
+        return UNCOUNTED
+
+    def recount(self, series: RouteSeries, caller: Caller, code: int) -> None:
+        """No reply has a file."""
+
+    def count(self, series: RouteSeries, caller: Caller, code: int, seconds: float) -> None:
         """Record the call."""
         self.counted.append((code, seconds))
 
@@ -113,9 +123,6 @@ class FakeDependencies:
     def aborted(self, request: Request, code: int) -> None:
         """Record the call."""
         self.aborted_codes.append(code)
-
-    def recount(self, code: int) -> None:
-        """No reply has a file."""
 
     def count_wrong_token(self) -> None:
         """Record the call."""

@@ -11,7 +11,8 @@ from zope.interface import implementer
 from unixsvc.domain.coroutine import SuspendedCoroutine
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IMetrics, IRouterDatasource, IRouterRepository
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import ServiceError
 from unixsvc.execution.action_driver import RunningAction
@@ -50,7 +51,16 @@ class Service:
     def admit(self, request: Request) -> None:
         """Admit every request."""
 
-    def count(self, code: int, seconds: float) -> None:
+    no_route = UNCOUNTED
+
+    def series(self, route: str) -> RouteSeries:
+        """All routes are counted together."""
+        return UNCOUNTED
+
+    def recount(self, series: RouteSeries, caller: Caller, code: int) -> None:
+        """No reply has a file."""
+
+    def count(self, series: RouteSeries, caller: Caller, code: int, seconds: float) -> None:
         """Record the call."""
         self.codes.append(code)
 
@@ -65,9 +75,6 @@ class Service:
     def aborted(self, request: Request, code: int) -> None:
         """Record the call."""
         self.aborted_codes.append(code)
-
-    def recount(self, code: int) -> None:
-        """No reply has a file."""
 
     def count_wrong_token(self) -> None:
         """No token is checked."""

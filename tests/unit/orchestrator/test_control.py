@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass, verifyObject
 
+from tests.unit.support.counted import replies
 from unixsvc.config.settings import CONTROL_SERVICE, Limits, Log, Security, ServiceSettings, Settings
 from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.message import Caller, Peer, Request
@@ -30,7 +31,6 @@ from unixsvc.security.control_guard import ControlGuard, ControlRules
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.inspection.model import Cancellation
 from unixsvc.service.spec import StatsReport, WorkerConfig
-from unixsvc.telemetry.metrics import MetricsSnapshot
 from unixsvc.testing import MemoryEndpoint, MemoryService
 from unixsvc.testing.memory import ImmediateRunner
 
@@ -131,7 +131,7 @@ class FakeOrchestrator:
 
     async def status(self) -> dict[str, ServiceStatus]:
         """One service with one worker."""
-        worker = WorkerSnapshot(7, "ready", 1.5, StatsReport(MetricsSnapshot(requests=3)), 4)
+        worker = WorkerSnapshot(7, "ready", 1.5, StatsReport(), replies(3), 4)
         return {
             "home": describe(
                 ServiceSettings("home:app"),
@@ -200,7 +200,8 @@ class ControlTests(SynchronousTestCase):
         """The status of every service has the keys that scripts read."""
         status = self.successResultOf(self.service.get("/status"))["home"]
         self.assertEqual((status["pid"], status["class"], status["requests"]), (7, "home:app", 3))
-        self.assertEqual((status["avgResponseTime"], status["problem"]), (0, "no disk"))
+        self.assertAlmostEqual(status["avgResponseTime"], 0.0)
+        self.assertEqual(status["problem"], "no disk")
         self.assertEqual(status["workers"][0]["generation"], 4)
 
     def test_services(self) -> None:

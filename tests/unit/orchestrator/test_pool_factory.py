@@ -54,7 +54,7 @@ class SpecTests(FactoryTestCase):
 
     def config(self, settings: Any, slot: int = 1) -> WorkerConfig:
         """The configuration of a worker of ``home``."""
-        worker = self.factory.make_spec("home", settings).make(slot, InheritedFds((7,), 8, 1, 9), Owner())
+        worker = self.factory.make_spec("home", settings).make(slot, InheritedFds((7,), 8, 1, 9, 10), Owner())
         worker.start()
         return self.reactor.started[-1].worker_config
 
@@ -105,7 +105,7 @@ class SpecTests(FactoryTestCase):
         settings = replace(self.settings(home=service()), log=Log(level="error"))
         spec = self.factory.make_spec("home", settings)
         self.level.set("debug", {"shop.db": "warn"})
-        spec.make(1, InheritedFds((7,), 8, 1, 9), Owner()).start()
+        spec.make(1, InheritedFds((7,), 8, 1, 9, 10), Owner()).start()
         log = self.reactor.started[-1].worker_config.log
         self.assertEqual((log.level, log.loggers), ("debug", {"shop.db": "warn"}))
 
@@ -113,7 +113,7 @@ class SpecTests(FactoryTestCase):
         """A worker gets the tokens that are valid at the time of its start, not at that of its spec."""
         spec = self.factory.make_spec("home", self.settings(home=service()))
         self.tokens = SetTokens("cd" * 32, (AcceptedToken("billing", "ef" * 32),))
-        spec.make(1, InheritedFds((7,), 8, 1, 9), Owner()).start()
+        spec.make(1, InheritedFds((7,), 8, 1, 9, 10), Owner()).start()
         config = self.reactor.started[-1].worker_config
         self.assertEqual((config.token, config.tokens), (self.tokens.token, self.tokens.tokens))
 

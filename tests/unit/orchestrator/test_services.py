@@ -14,7 +14,7 @@ from unixsvc import GET, App, Cancelled, DeadlineExceeded, Group, IServices, Req
 from unixsvc.domain.request_context import current_request
 from unixsvc.errors import ConfigError, Internal
 from unixsvc.orchestrator.worker.messages import encode_line
-from unixsvc.telemetry.metrics import ClientStats
+from unixsvc.telemetry.metrics.snapshot import ClientStats
 from unixsvc.testing import MemoryService
 
 
@@ -120,7 +120,7 @@ class ServicesTests(SynchronousTestCase):
         )
         self.assertNotIn(b"services", encode_line(service_host.stats()))
         service_host._core.clients._client("shop")
-        self.assertEqual(service_host.stats().snapshot.services, {"shop": ClientStats(closed=1)})
+        self.assertEqual(service_host.stats().services, {"shop": ClientStats(closed=1)})
         shop = {"open": False, "half_open": False, "refused": 0, "connections": 0}
         self.assertEqual(service_host._core.statistics.as_json()["services"], {"shop": shop})
 

@@ -7,18 +7,16 @@ import os
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit.support.counted import counted, replies
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import ClientStats, MetricsSnapshot, ServiceMetrics
+from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot
 
 
-def counted(*seconds: float, code: int = 200) -> MetricsSnapshot:
-    """The counters of a number of replies."""
-    stats = ServiceMetrics()
-    for each in seconds:
-        stats.count(code, each)
-    return stats.snapshot()
+def counting(metrics: MetricsSnapshot) -> WorkerSnapshot:
+    """A worker that has counted this."""
+    return WorkerSnapshot(None, "ready", 1, StatsReport(), metrics)
 
 
 def worker(
@@ -56,21 +54,20 @@ class DescribeTests(SynchronousTestCase):
 
     def test_sums(self) -> None:
         """Replies of all workers count, also of those that have ended."""
-        one = WorkerSnapshot(None, "ready", 1, StatsReport(counted(0.1, 0.3)))
-        two = WorkerSnapshot(None, "ready", 1, StatsReport(counted(0.2, code=500)))
+        one = counting(counted(0.1, 0.3))
+        two = counting(counted(0.2, code=500))
         found = described(one, two, ended=counted(0.6))
         self.assertEqual((found.requests, found.errors), (4, 1))
-        self.assertAlmostEqual(found.average, 0.3)
+        self.assertApproximates(found.average, 0.3, 0.01)
         self.assertEqual([each.requests for each in found.workers], [2, 1])
         self.assertEqual([each.errors for each in found.workers], [0, 1])
 
     def test_latency(self) -> None:
-        """Quantiles are over all replies; a bucket is at most an eighth too high."""
-        found = described(
-            WorkerSnapshot(None, "ready", 1, StatsReport(counted(*[0.001] * 98, 0.5, 0.5)))
-        ).latency
-        self.assertTrue(0.001 <= found.p50 == found.p90 <= 0.001125)
-        self.assertTrue(0.5 <= found.p99 <= 0.5625)
+        """Quantiles are over all replies; they are at most 5 % off."""
+        found = described(counting(counted(*[0.001] * 98, 0.5, 0.5))).latency
+        self.assertEqual(found.p50, found.p90)
+        self.assertApproximates(found.p50, 0.001, 0.00005)
+        self.assertApproximates(found.p99, 0.5, 0.025)
 
     def test_no_replies(self) -> None:
         """Without replies the average is 0."""
@@ -107,8 +104,8 @@ class DescribeTests(SynchronousTestCase):
 
     def test_wrong_tokens(self) -> None:
         """Wrong tokens are added up, also those of workers that have ended."""
-        one = WorkerSnapshot(None, "ready", 1, StatsReport(MetricsSnapshot(wrong_tokens=2)))
-        self.assertEqual(described(one, one, ended=MetricsSnapshot(wrong_tokens=3)).wrong_tokens, 7)
+        one = counting(replies(0, wrong_tokens=2))
+        self.assertEqual(described(one, one, ended=replies(0, wrong_tokens=3)).wrong_tokens, 7)
 
     def test_problem(self) -> None:
         """The last problem is in the status."""
@@ -119,8 +116,8 @@ class DescribeTests(SynchronousTestCase):
     def test_generation(self) -> None:
         """Each worker has the generation of its spec, which shows a reload."""
         old, new = (
-            WorkerSnapshot(1, "ready", 1, StatsReport(), 3),
-            WorkerSnapshot(2, "ready", 1, StatsReport(), 4),
+            WorkerSnapshot(1, "ready", 1, StatsReport(), generation=3),
+            WorkerSnapshot(2, "ready", 1, StatsReport(), generation=4),
         )
         self.assertEqual([each.generation for each in described(old, new).workers], [3, 4])
 
@@ -130,9 +127,7 @@ class DescribeTests(SynchronousTestCase):
         two = MetricsSnapshot(
             services={"shop": ClientStats(closed=1, connections=2), "user": ClientStats(closed=1)}
         )
-        found = described(
-            *(WorkerSnapshot(None, "ready", 1, StatsReport(each)) for each in (one, two)), worker()
-        )
+        found = described(counting(one), counting(two), worker())
         self.assertEqual([each.services for each in found.workers], [one.services, two.services, {}])
         shop = {"open": 1, "half_open": 0, "closed": 1, "refused": 3, "connections": 2}
         self.assertEqual(msgspec.to_builtins(found.services["shop"]), shop)
@@ -142,13 +137,10 @@ class DescribeTests(SynchronousTestCase):
     def test_services_of_the_past(self) -> None:
         """Of workers that have ended, only refused calls count."""
         ended = MetricsSnapshot(services={"shop": ClientStats(open=1, refused=3, connections=1)})
-        now = WorkerSnapshot(
-            None,
-            "ready",
-            1,
-            StatsReport(MetricsSnapshot(services={"shop": ClientStats(closed=1, refused=1)})),
+        now = counting(MetricsSnapshot(services={"shop": ClientStats(closed=1, refused=1)}))
+        self.assertEqual(
+            described(now, ended=ended.past()).services, {"shop": ClientStats(closed=1, refused=4)}
         )
-        self.assertEqual(described(now, ended=ended).services, {"shop": ClientStats(closed=1, refused=4)})
 
     def test_memory(self) -> None:
         """The memory is that of the process; a worker that has ended has none."""

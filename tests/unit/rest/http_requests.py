@@ -35,7 +35,7 @@ from unixsvc.security.access import AcceptedToken
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.server.context import HandlerContext, HttpOptions
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 from unixsvc.testing import MemoryEndpoint, MemoryTransport
 
 __all__ = ["TOKEN", "FakeHandle", "GatewayHarness", "RawClient", "ReceivedCall", "Response", "header_values"]
@@ -88,8 +88,9 @@ class GatewayHarness:
     ) -> None:
         self.clock = Clock()
         self.stats = ServiceMetrics()
-        self.serving = Serving(*routes, values={IReactorTime: self.clock}, gates=gates)
-        self.repository = RouterRepository(LibraryDatasource(self.serving.router), mounts)
+        values = {IReactorTime: self.clock}
+        self.serving = Serving(*routes, values=values, gates=gates, series=self.stats.series)
+        self.repository = RouterRepository(LibraryDatasource(self.serving.router), mounts, self.stats.series)
         self.handle = handle or HandleMessage(
             self.repository,
             TokenGuard(policy, "shop", TOKEN, tokens, over_http=True),
@@ -224,9 +225,6 @@ class FakeHandle:
 
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""
-
-    def recount(self, code: int) -> None:
-        """Nothing is counted."""
 
     def seconds_for(self, request: Request) -> float:
         """The time-out."""

@@ -99,7 +99,7 @@ class AnswersTests(SynchronousTestCase):
             found = self.request("POST", "/hello", TOKEN, data=body, headers={"Content-Type": kind})
             self.assertEqual((found.code, found.json["status"]), (code, code))
             self.assertEqual(found.header("Content-Type"), "application/problem+json")
-        self.assertEqual(self.harness.stats.snapshot().requests, 0)
+        self.assertEqual(self.harness.stats.snapshot().all.requests, 0)
 
     def test_null(self) -> None:
         """The result null is 204, without Content-Type and Content-Length."""
@@ -118,7 +118,7 @@ class AnswersTests(SynchronousTestCase):
         """An unknown path is a problem as others, and is counted."""
         found = self.request("GET", "/nowhere")
         self.assertEqual((found.code, found.json["title"]), (404, "Not found"))
-        self.assertEqual(self.harness.stats.snapshot().codes, {404: 1})
+        self.assertEqual(self.harness.stats.snapshot().all.codes, {404: 1})
 
     def test_invalid(self) -> None:
         """Invalid arguments are reported by field."""
@@ -269,4 +269,4 @@ class MethodsTests(SynchronousTestCase):
         client = RawClient(harness.site)
         client.channel.dataReceived(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertRegex(client.received(), rb"^HTTP/1.1 204 No Content\r\nDate: [^\r]*\r\n\r\n$")
-        self.assertEqual(harness.stats.snapshot().requests, 0)
+        self.assertEqual(harness.stats.snapshot().all.requests, 0)

@@ -115,7 +115,7 @@ class WaitingTests(SynchronousTestCase):
         self.client.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(Waiting.last.raised.code if Waiting.last.raised else 0, 499)
         self.assertEqual((self.client.received(), self.harness.gateway.pending), (b"", 0))
-        self.assertEqual(self.harness.stats.snapshot().codes, {499: 1})
+        self.assertEqual(self.harness.stats.snapshot().all.codes, {499: 1})
 
     def test_abort(self) -> None:
         """Pending requests are 503 with Retry-After when the gateway aborts."""

@@ -25,7 +25,7 @@ class FormsTests(StreamTestCase):
             self.assertIn(line + b"\r\n", response)
         self.assertEqual(body_of(response), b"0\n1\n2\n.")
         self.assertEqual(self.harness.gateway.pending, 0)
-        self.assertEqual(self.harness.stats.snapshot().codes, {200: 1})
+        self.assertEqual(self.harness.stats.snapshot().all.codes, {200: 1})
 
     def test_events(self) -> None:
         """Clients that accept events get server-sent events."""

@@ -16,6 +16,7 @@ from unixsvc.domain.action_runner import PlainRunner
 from unixsvc.domain.coroutine import run_without_waiting
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.message import EMPTY, Caller, Reply, Request
+from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.routing.app import App
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContext
@@ -64,6 +65,7 @@ class Serving:
         container: Callable[[svcs.Registry, ServiceContext], None] | None = None,
         values: Mapping[Any, object] | None = None,
         gates: Sequence[GateFactory] = (),
+        series: Callable[[str], RouteSeries] = lambda route: UNCOUNTED,
     ) -> None:
         self.runner = Runner()
         app = App(routes, container, "Shop", "1.0")
@@ -75,6 +77,7 @@ class Serving:
             BuiltinRoutes(_healthy, lambda: {"requests": 7}),
             values,
             gates,
+            series,
         )
 
     def start(
@@ -102,6 +105,7 @@ def make_router(
     builtin: BuiltinRoutes,
     values: Mapping[Any, object] | None = None,
     gates: Sequence[GateFactory] = (),
+    series: Callable[[str], RouteSeries] = lambda route: UNCOUNTED,
 ) -> Router:
     """The router of an application, without an event loop."""
     making = start_application(app, context, values or {}, PlainRunner(), lambda error: None)
@@ -113,6 +117,7 @@ def make_router(
         blocking=blocking,
         builtin=builtin,
         gates=gates,
+        series=series,
     )
 
 

@@ -30,6 +30,7 @@ from unixsvc.service.factory import make_service_host
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.spec import WorkerConfig
+from unixsvc.telemetry.metrics.snapshot import SeriesCounts
 from unixsvc.testing import ImmediateRunner, MemoryEndpoint, MemoryService
 
 Ping = Callable[[Any], Awaitable[None] | None]
@@ -265,7 +266,7 @@ class ListenTests(TestCase):
         await service_host.listen()
         self.assertEqual(len(self.listened), 1)
         status = service_host.stats()
-        self.assertEqual((status.snapshot.requests, status.snapshot.codes, status.inflight), (0, {}, 0))
+        self.assertEqual((service_host.metrics().all, status.inflight), (SeriesCounts(), 0))
 
     async def test_unwell(self) -> None:
         """An unhealthy service fails with the path and the reason, and never listens."""

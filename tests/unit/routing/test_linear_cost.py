@@ -26,7 +26,7 @@ from unixsvc.routing.checks import Check
 from unixsvc.routing.route import GET, POST
 from unixsvc.security.tokens import TokenGuard
 from unixsvc.telemetry.failure_log import FailureLog
-from unixsvc.telemetry.metrics import ServiceMetrics
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 
 # A few errors, each with a field and a message of at most 300 characters, which JSON may escape.
 _LONGEST_REPLY = 4000

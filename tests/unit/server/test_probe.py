@@ -41,9 +41,6 @@ class Health:
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""
 
-    def recount(self, code: int) -> None:
-        """Nothing is counted."""
-
     def seconds_for(self, request: Request) -> float:
         """Long enough."""
         return 30.0

@@ -221,8 +221,8 @@ class PageCountTests(ServedCase):
         self.clock.advance(2)
         self.waits.callback("done")
         stats = host.stats()
-        self.assertEqual((stats.inflight, stats.snapshot.codes), (0, {200: 2, 500: 1}))
-        self.assertEqual((stats.snapshot.errors, stats.snapshot.seconds), (1, 2.0))
+        self.assertEqual((stats.inflight, host.metrics().all.codes), (0, {200: 2, 500: 1}))
+        self.assertEqual(host.metrics().all.errors, 1)
         self.flushLoggedErrors(ValueError)
 
     def test_timeout(self) -> None:
@@ -230,14 +230,14 @@ class PageCountTests(ServedCase):
         host = self.serve(self.app, http=HTTP)
         self.request("GET", "/page/wait")
         self.clock.advance(30)
-        self.assertEqual((host.stats().inflight, host.stats().snapshot.codes), (0, {504: 1}))
+        self.assertEqual((host.stats().inflight, host.metrics().all.codes), (0, {504: 1}))
 
     def test_aborted(self) -> None:
         """One that is aborted is counted as 503."""
         host = self.serve(self.app, http=HTTP)
         self.request("GET", "/page/wait")
         host.abort()
-        self.assertEqual((host.stats().inflight, host.stats().snapshot.codes), (0, {503: 1}))
+        self.assertEqual((host.stats().inflight, host.metrics().all.codes), (0, {503: 1}))
 
     def test_max_inflight(self) -> None:
         """Pages and actions share max_inflight; a page above it is 503, and is counted."""
@@ -249,4 +249,4 @@ class PageCountTests(ServedCase):
         self.assertEqual(code_of(self.request("GET", "/-/ping")), 503)
         self.waits.callback("done")
         self.assertEqual(code_of(self.request("GET", "/page/b")), 200)
-        self.assertEqual(host.stats().snapshot.codes[503], 2)
+        self.assertEqual(host.metrics().all.codes[503], 2)

@@ -131,7 +131,7 @@ class ServiceLimitTests(ServedCase):
         paths = ("/a", "/b", "/page", "/nowhere", "/a", "/page", "/nowhere", "/-/ping")
         codes = [code_of(self.request("GET", path)) for path in paths]
         self.assertEqual(codes, [200, 200, 200, 404, 429, 429, 429, 200])
-        self.assertEqual(host.stats().snapshot.codes[429], 3)
+        self.assertEqual(host.metrics().all.codes[429], 3)
         self.assertEqual(host.stats().inflight, 0)
 
     def test_socket(self) -> None:
@@ -189,7 +189,7 @@ class PageLimitTests(ServedCase):
         self.assertIn(b"\r\nRetry-After: 30\r\n", responses[2])
         self.assertIn(b'ratelimit: "default";r=0;t=30', responses[2].lower())
         self.assertIn(b"application/problem+json", responses[2])
-        self.assertEqual(host.stats().snapshot.codes, {200: 2, 429: 1})
+        self.assertEqual(host.metrics().all.codes, {200: 2, 429: 1})
         self.clock.advance(30)
         self.assertEqual(code_of(self.request("POST", "/contact")), 200)
 

@@ -45,9 +45,6 @@ class Actions:
     def hold_back(self, wait: object) -> None:
         """Nothing waits."""
 
-    def recount(self, code: int) -> None:
-        """Nothing is counted."""
-
     def seconds_for(self, request: Request) -> float:
         """The time-out that the test has set."""
         return self.seconds

@@ -7,6 +7,8 @@ import os
 import weakref
 from typing import Final
 
+from unixsvc.shared_memory import make_shared_memory
+
 __all__ = ["ConnectionCounts", "WorkerSlot"]
 
 _BYTES: Final = 16_384
@@ -25,9 +27,8 @@ class ConnectionCounts:
     """
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("unixsvc-connections", os.MFD_CLOEXEC)
+        self._file = make_shared_memory("unixsvc-connections", _BYTES)
         self._close = weakref.finalize(self, os.close, self._file)
-        os.ftruncate(self._file, _BYTES)
         self._entries = _entries(self._file)
         self._used: set[int] = set()
 

@@ -158,7 +158,9 @@ class InlinePool(ListeningPool):
             return PoolSnapshot([], state=state, problem=self._problem, schedules=schedules)
         phase = "draining" if self._stopped is not None else "ready" if self._ready else "starting"
         uptime = self._reactor.seconds() - self._started
-        worker = WorkerSnapshot(os.getpid(), phase, uptime, self._service_host.stats())
+        status = self._service_host.stats()
+        metrics = status.add_to(self._service_host.metrics())
+        worker = WorkerSnapshot(os.getpid(), phase, uptime, status, metrics)
         listen = self._listener.addresses()
         return PoolSnapshot([worker], listen=listen, schedules=self._scheduler.status())
 

@@ -29,7 +29,7 @@ from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command
 from unixsvc.schedules.moment import Moment
 from unixsvc.service.scheduler import current_moment
-from unixsvc.telemetry.metrics import MetricsSnapshot
+from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
 __all__ = ["Pool"]
 
@@ -195,9 +195,9 @@ class Pool(ListeningPool):
     def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
         """A worker has exited."""
         record, now = self._workers.record_of(worker), self._reactor.seconds()
+        self._ended += record.metrics().past()
         self._workers.remove(record)
         self._scheduler.lost(record.runs)
-        self._ended += worker.status.snapshot
         if self._rollout.worker_ended(record, end.reason, self._workers.records, now):
             self._log_exit(record, end)
             if self._rollout.is_starting:

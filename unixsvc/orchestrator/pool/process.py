@@ -44,12 +44,14 @@ class InheritedFds(msgspec.Struct, frozen=True):
     :ivar counts: the shared page of :class:`~unixsvc.listen.balance.connection_counts.ConnectionCounts`.
     :ivar counts_slot: the slot of the worker on that page.
     :ivar limits: the :class:`~unixsvc.limiting.table.SharedTable` of rate limits.
+    :ivar metrics: the :class:`~unixsvc.telemetry.metrics.page.MetricsPage` of the worker.
     """
 
     listening: tuple[int, ...]
     counts: int
     counts_slot: int
     limits: int
+    metrics: int
 
 
 class WorkerExit(msgspec.Struct, frozen=True):
@@ -170,7 +172,7 @@ class WorkerProcess(ProcessProtocol):
         if self._terminal is not None:
             descriptors |= dict.fromkeys(range(3), self._terminal)
         descriptors |= {messages.REPORTS_FD: "r", messages.COMMANDS_FD: "w"}
-        descriptors[messages.LIMITS_FD] = self.fds.limits
+        descriptors |= {messages.LIMITS_FD: self.fds.limits, messages.METRICS_FD: self.fds.metrics}
         descriptors |= dict(enumerate(self.fds.listening, messages.LISTENING_FD))
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)

@@ -9,6 +9,8 @@ from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import WorkerSnapshot
 from unixsvc.orchestrator.worker.messages import RunJob
 from unixsvc.schedules.state import Run
+from unixsvc.telemetry.metrics.page import MetricsPage
+from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
 __all__ = ["WorkerRecord", "exit_message"]
 
@@ -17,6 +19,7 @@ class WorkerRecord:
     """One worker: its process, its spec and its phase.
 
     :param number: counts all workers that the pool ever had.
+    :param page: the memory in which it counts its replies.
     :param now: the time of its start, in seconds.
     :param jitter: a random number from 0 to 1 that varies its recycling limits.
     :ivar recycle_reason: the recycling limit that it has reached; empty if none.
@@ -27,9 +30,16 @@ class WorkerRecord:
     """
 
     def __init__(
-        self, number: int, process: WorkerProcess, spec: WorkerSpec, now: float, jitter: float
+        self,
+        number: int,
+        process: WorkerProcess,
+        spec: WorkerSpec,
+        page: MetricsPage,
+        now: float,
+        jitter: float,
     ) -> None:
         self.number = number
+        self.page = page
         self.process = process
         self.spec = spec
         self.phase = WorkerPhase.STARTING
@@ -90,17 +100,28 @@ class WorkerRecord:
         status = self.process.status
         if self.recycle_reason or self.phase is not WorkerPhase.READY:
             return False
-        self.recycle_reason = reason_to_recycle(
-            self.spec.recycling, status.snapshot.requests, status.memory, now - self._started, self._jitter
-        )
+        limits = self.spec.recycling
+        requests = self.metrics().all.requests if limits.max_requests else 0
+        age = now - self._started
+        self.recycle_reason = reason_to_recycle(limits, requests, status.memory, age, self._jitter)
         return bool(self.recycle_reason)
 
     def stats(self, now: float) -> WorkerSnapshot:
         """The state of the worker, as of its last report."""
         process = self.process
         return WorkerSnapshot(
-            process.pid, self.phase.value, now - self._started, process.status, self.spec.number
+            process.pid,
+            self.phase.value,
+            now - self._started,
+            process.status,
+            self.metrics(),
+            self.spec.number,
         )
+
+    def metrics(self) -> MetricsSnapshot:
+        """What it has counted until now, even if it was killed, without its health check at the start."""
+        page = MetricsSnapshot() if self.ready_at is None else self.page.read()
+        return self.process.status.add_to(page)
 
 
 def exit_message(delay: float | None) -> str:

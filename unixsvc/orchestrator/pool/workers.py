@@ -26,6 +26,7 @@ from unixsvc.orchestrator.worker.messages import Command, JobEnded, JobStarted, 
 from unixsvc.schedules.moment import Moment
 from unixsvc.schedules.state import Run
 from unixsvc.service.scheduler import Scheduler
+from unixsvc.telemetry.metrics.page import MetricsPage
 
 __all__ = ["PoolScheduler", "WorkerSet"]
 
@@ -43,6 +44,7 @@ class WorkerSet:
     :param owner: is called for each change of their state.
     :param make_counts: makes the shared page on which they count their connections.
     :param reserve: is released for the start of a worker.
+    :param make_page: makes the memory in which a worker counts its replies.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class WorkerSet:
         log: Logger,
         make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
         reserve: DescriptorReserve | None = None,
+        make_page: Callable[[], MetricsPage] = MetricsPage,
     ) -> None:
         self._reactor = reactor
         self._owner = owner
@@ -61,6 +64,7 @@ class WorkerSet:
         self._make_counts = make_counts
         self._counts: ConnectionCounts | None = None
         self._pages: dict[int, ConnectionCounts] = {}  # by the number of the worker
+        self._make_page = make_page
         self._reserve = reserve or DescriptorReserve(0)
         # Kept for all workers to come: a reload must not reset rate limits.
         self._limits: SharedTable | None = None
@@ -77,6 +81,7 @@ class WorkerSet:
     def remove(self, record: WorkerRecord) -> None:
         """Remove a worker that has ended."""
         del self._records[record.number]
+        record.page.close()
         self._free(self._pages.pop(record.number), record.process.fds.counts_slot)
 
     def spawn(self, slot: int, spec: WorkerSpec, listening: tuple[int, ...]) -> OSError | None:
@@ -91,22 +96,26 @@ class WorkerSet:
                     self._counts = self._make_counts()
                 if self._limits is None:
                     self._limits = SharedTable()
+                page = self._make_page()
             except OSError as error:
                 return error
-            fds = InheritedFds(listening, self._counts.fileno(), self._counts.take(), self._limits.fileno())
+            fds = InheritedFds(
+                listening, self._counts.fileno(), self._counts.take(), self._limits.fileno(), page.fileno()
+            )
             process = spec.make(slot, fds, self._owner)
             try:
                 process.start()
             except OSError as error:
                 if error.errno in _LACK_OF_RESOURCES:
                     self._free(self._counts, fds.counts_slot)
+                    page.close()
                     return error
                 end = WorkerExit("was not started", f"the process cannot be started: {error.strerror}")
                 # In the next turn of the event loop, as a plan is being executed.
                 self._reactor.callLater(0, self._owner.worker_ended, process, end)
         self._started += 1
         jitter = random.random()  # noqa: S311  # no secret
-        record = WorkerRecord(self._started, process, spec, self._reactor.seconds(), jitter)
+        record = WorkerRecord(self._started, process, spec, page, self._reactor.seconds(), jitter)
         self._records[self._started], self._pages[self._started] = record, self._counts
         return None
 

@@ -152,11 +152,13 @@ def _descriptors(config: WorkerConfig) -> tuple[list[int], list[int]]:
         COUNTS_FD,
         LIMITS_FD,
         LISTENING_FD,
+        METRICS_FD,
         REPORTS_FD,
     )
 
     sockets = len(config.http.listen) if config.http else 1
-    return [REPORTS_FD, COMMANDS_FD, COUNTS_FD, LIMITS_FD], list(range(LISTENING_FD, LISTENING_FD + sockets))
+    own = [REPORTS_FD, COMMANDS_FD, COUNTS_FD, LIMITS_FD, METRICS_FD]
+    return own, list(range(LISTENING_FD, LISTENING_FD + sockets))
 
 
 def _prepare_breakpoints(config: WorkerConfig) -> Terminal | None:

@@ -26,6 +26,7 @@ __all__ = [
     "COUNTS_FD",
     "LIMITS_FD",
     "LISTENING_FD",
+    "METRICS_FD",
     "REPORTS_FD",
     "Command",
     "DrainCommand",
@@ -55,7 +56,8 @@ REPORTS_FD: Final = 3
 COMMANDS_FD: Final = 4
 COUNTS_FD: Final = 5
 LIMITS_FD: Final = 6
-LISTENING_FD: Final = 7  # the first of one or more
+METRICS_FD: Final = 7
+LISTENING_FD: Final = 8  # the first of one or more
 
 
 class DrainCommand(Struct, frozen=True, tag="drain"):

@@ -34,6 +34,7 @@ from unixsvc.orchestrator.worker.messages import (
     COUNTS_FD,
     LIMITS_FD,
     LISTENING_FD,
+    METRICS_FD,
     REPORTS_FD,
     DrainCommand,
     Inspect,
@@ -55,6 +56,7 @@ from unixsvc.service.host import ServiceHost
 from unixsvc.service.load_failure import explains_itself, load_failure
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
+from unixsvc.telemetry.metrics.page import PageWriter
 from unixsvc.transport.private_apis import connect_descriptors
 
 if TYPE_CHECKING:
@@ -264,7 +266,9 @@ class Worker:
             endpoint = JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
         app = load_app(config.settings.app)
-        return await make_service_host(config, app, endpoint, self._reactor, limits=_rate_table)
+        return await make_service_host(
+            config, app, endpoint, self._reactor, limits=_rate_table, metrics_page=PageWriter(METRICS_FD)
+        )
 
     def _fail(self, reason: str) -> None:
         if self._draining:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, cast
 
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -29,7 +28,6 @@ class FileResponder:
     """Makes the responses that carry files, and sends those that do not fit into one piece.
 
     :param reactor: provides ``IReactorFromThreads`` as well, unless ``run`` is given.
-    :param recount: corrects the code with which a reply was counted, which is 200.
     :param run: calls a function in a thread; None for threads of its own, as those of blocking actions may
         all be busy.
     """
@@ -38,11 +36,9 @@ class FileResponder:
         self,
         builder: ResponseBuilder,
         reactor: IReactorTime,
-        recount: Callable[[int], None],
         run: RunInThread | None = None,
     ) -> None:
         self._builder = builder
-        self._recount = recount
         self._reactor = reactor
         # Not an adaption: memory reactors of tests have the methods without the declaration.
         self._disk = Disk(run or ThreadRunner(cast(IReactorFromThreads, reactor), _THREADS).run)
@@ -59,8 +55,8 @@ class FileResponder:
         :returns: the response; None if it is written already, or later.
         """
         response = build_response(head, file, context, self._builder)
-        if response.head.code != _OK:
-            self._recount(response.head.code)
+        if response.head.code != _OK and file.counted is not None:
+            file.counted(response.head.code)
         whole = self._whole(response, file) if response.size <= _SMALL else None
         if whole is not None:
             file.descriptor.close()

@@ -36,7 +36,6 @@ class LoggedHandle:
         self._now = now
         self.seconds_for = handle.seconds_for
         self.hold_back = handle.hold_back
-        self.recount = handle.recount
 
     def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Start to handle a request."""
@@ -62,11 +61,12 @@ class LoggedHandle:
         return end_and_log
 
     def refused(self, request: Request, code: int, size: int) -> None:
-        """Record a request that a transport has refused before it was one for a route.
+        """Count and record a request that a transport has refused before it was one for a route.
 
         :param request: what is known of it.
         :param size: of the response, without its head.
         """
+        self._handle.refused(request, code, size)
         self._record(request, code, 0.0, size)
 
     async def _wait(

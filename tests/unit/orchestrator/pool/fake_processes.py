@@ -15,9 +15,12 @@ from zope.interface import implementer
 
 from tests.unit.orchestrator.fake_sockets import Sockets
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.domain.message import Caller
 from unixsvc.orchestrator.reactor import IPoolReactor
-from unixsvc.orchestrator.worker.messages import COMMANDS_FD, REPORTS_FD, Report, encode_line
+from unixsvc.orchestrator.worker.messages import COMMANDS_FD, METRICS_FD, REPORTS_FD, Report, encode_line
 from unixsvc.service.spec import WorkerConfig
+from unixsvc.telemetry.metrics.page import PageWriter
+from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 
 __all__ = ["TOKEN", "FakeProcess", "Processes", "config_for"]
 
@@ -47,6 +50,7 @@ class FakeProcess:
         self.signals: list[str] = []
         self.closed: list[int | str] = []
         self._written = b""
+        self._metrics: ServiceMetrics | None = None
 
     # What its protocol calls.
 
@@ -70,6 +74,13 @@ class FakeProcess:
         self.closed.append(descriptor)
 
     # What a test calls.
+
+    def count(self, number: int, code: int = 200) -> None:
+        """Count replies, as the worker does in memory that it shares with its pool."""
+        if self._metrics is None:
+            self._metrics = ServiceMetrics(PageWriter(self.arguments["childFDs"][METRICS_FD]))
+        for _ in range(number):
+            self._metrics.count(self._metrics.no_route, Caller(), code, 0.0)
 
     @property
     def commands(self) -> list[str]:

@@ -202,7 +202,7 @@ class InlineTests(InlineTestCase):
         stats = self.inline.stats()
         [worker] = stats.workers
         self.assertEqual((worker.pid, worker.phase, worker.uptime), (os.getpid(), "ready", 3))
-        self.assertEqual((worker.status.snapshot.requests, worker.status.connections), (1, 1))
+        self.assertEqual((worker.metrics.all.requests, worker.status.connections), (1, 1))
         self.assertEqual((stats.state, stats.problem), ("", ""))
 
     def test_drains(self) -> None:

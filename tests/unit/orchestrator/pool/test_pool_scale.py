@@ -7,7 +7,6 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.model import Recycling
 from unixsvc.orchestrator.worker.messages import WorkerReady
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class ScaleTests(PoolTestCase):
@@ -100,9 +99,11 @@ class RecyclingTests(PoolTestCase):
         """After its number of requests a worker gets a successor, and drains when that is ready."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, second = self.run_pool()
-        first.report(StatsReport(MetricsSnapshot(requests=99)))
+        first.count(99)
+        first.report(StatsReport())
         self.assertEqual(len(self.reactor.started), 2)
-        first.report(StatsReport(MetricsSnapshot(requests=110)))
+        first.count(11)
+        first.report(StatsReport())
         self.assertEqual((first.commands, self.phases()), ([], ["ready", "starting", "ready"]))
         self.last().report(WorkerReady())
         self.assertEqual((first.commands, second.commands), (["drain"], []))
@@ -131,7 +132,8 @@ class RecyclingTests(PoolTestCase):
         self.make_pool(wanted=3, recycling=Recycling(max_requests=100))
         workers = self.run_pool()
         for each in workers:
-            each.report(StatsReport(MetricsSnapshot(requests=110)))
+            each.count(110)
+            each.report(StatsReport())
         for count in 1, 2, 3:
             self.assertEqual(len(self.started_after(*workers)), count)
             self.last().report(WorkerReady())
@@ -142,8 +144,9 @@ class RecyclingTests(PoolTestCase):
         """Further reports of the same worker start no further successor."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, _ = self.run_pool()
-        for requests in 110, 120, 130:
-            first.report(StatsReport(MetricsSnapshot(requests=requests)))
+        for _ in range(3):
+            first.count(110)
+            first.report(StatsReport())
         self.assertEqual(len(self.reactor.started), 3)
 
     def test_no_failure(self) -> None:
@@ -152,7 +155,8 @@ class RecyclingTests(PoolTestCase):
         self.run_pool()
         for count in range(2, 9):
             old = self.last()
-            old.report(StatsReport(MetricsSnapshot(requests=110)))
+            old.count(110)
+            old.report(StatsReport())
             self.assertEqual(len(self.reactor.started), count)
             self.last().report(WorkerReady())
             self.drain(old)
@@ -162,7 +166,8 @@ class RecyclingTests(PoolTestCase):
         """While no successor gets ready, the old worker serves, and starts have a back-off."""
         self.make_pool(recycling=Recycling(max_requests=100))
         first, _ = self.run_pool()
-        first.report(StatsReport(MetricsSnapshot(requests=110)))
+        first.count(110)
+        first.report(StatsReport())
         self.last().end(code=1)
         self.last().end(code=1)
         self.assertEqual(len(self.reactor.started), 4)

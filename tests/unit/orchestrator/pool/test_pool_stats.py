@@ -8,16 +8,15 @@ from typing import Any
 from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
 from unixsvc.orchestrator.worker.messages import SetLogLevel, WorkerReady
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class StatsTests(PoolTestCase):
     """Reports come with the heartbeat and on request."""
 
     def requests(self) -> int:
-        """The number of requests, as far as reported."""
+        """The number of requests of all workers, also of those that have ended."""
         stats = self.pool.stats()
-        return stats.ended.requests + sum(each.status.snapshot.requests for each in stats.workers)
+        return sum((each.metrics for each in stats.workers), stats.ended).all.requests
 
     def test_heartbeat(self) -> None:
         """Ready workers get a request for a report each second, others do not."""
@@ -37,21 +36,32 @@ class StatsTests(PoolTestCase):
         self.assertEqual(first.commands, ["stats"] * 2)
 
     def test_kept(self) -> None:
-        """The counters of a worker that has ended are kept."""
+        """What a worker has counted is kept to the last reply when it is killed, without a report."""
         first, second = self.run_pool()
-        first.report(StatsReport(MetricsSnapshot(requests=3)))
-        second.report(StatsReport(MetricsSnapshot(requests=4)))
+        first.count(3)
+        second.count(4, code=500)
+        self.assertEqual(self.requests(), 7)
         first.end(by=9)
         self.assertEqual(self.requests(), 7)
-        self.reactor.started[-1].report(StatsReport(MetricsSnapshot(requests=1)))
+        self.last().report(WorkerReady())
+        self.last().count(1)
         self.assertEqual(self.requests(), 8)
+        self.assertEqual(self.pool.stats().ended.all.codes, {200: 3})
+
+    def test_health_check(self) -> None:
+        """What a worker counts before it is ready is no request: it has probed itself."""
+        self.pool.startService()
+        for each in self.reactor.started:
+            each.count(1)
+        self.assertEqual(self.requests(), 0)
+        self.reactor.started[0].end(code=1)
+        self.assertEqual(self.requests(), 0)
 
     def test_latest(self) -> None:
         """A report replaces the one before it."""
         first, _ = self.run_pool()
         for count in 1, 2:
-            first.report(StatsReport(MetricsSnapshot(requests=count), connections=count))
-        self.assertEqual(self.requests(), 2)
+            first.report(StatsReport(connections=count))
         self.assertEqual(self.pool.stats().workers[0].status.connections, 2)
 
     def test_refresh(self) -> None:

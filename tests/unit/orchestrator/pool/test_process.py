@@ -28,7 +28,6 @@ from unixsvc.orchestrator.worker.messages import (
     installed_version,
 )
 from unixsvc.service.spec import Privileges, StatsReport
-from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 class Owner:
@@ -96,7 +95,7 @@ class DescendantTests(SynchronousTestCase):
             pids.append(pid)
             return group
 
-        worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1, 9), self.owner, make)
+        worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1, 9, 10), self.owner, make)
         worker.start()
         [process] = self.reactor.started
         if leads:
@@ -132,7 +131,7 @@ class WorkerProcessTests(SynchronousTestCase):
         self.reactor, self.owner = Processes(), Owner()
         settings = ServiceSettings("home:app", environment={"COLOUR": "red"})
         self.worker = WorkerProcess(
-            self.reactor, config_for(2, settings), InheritedFds((7,), 8, 1, 9), self.owner
+            self.reactor, config_for(2, settings), InheritedFds((7,), 8, 1, 9, 10), self.owner
         )
         self.worker.start()
         (self.process,) = self.reactor.started
@@ -154,7 +153,7 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_other_interpreter(self) -> None:
         """Another interpreter gets the version that it has to have as an argument."""
-        fds = InheritedFds((7,), 8, 1, 9)
+        fds = InheritedFds((7,), 8, 1, 9, 10)
         WorkerProcess(self.reactor, config_for(), fds, self.owner, interpreter="/srv/bin/python").start()
         arguments = self.reactor.started[-1].arguments
         self.assertEqual((arguments["executable"], arguments["args"][0]), ("/srv/bin/python",) * 2)
@@ -164,16 +163,16 @@ class WorkerProcessTests(SynchronousTestCase):
         """A worker that becomes another user does not get all our variables, nor yet those of its service."""
         config = config_for(settings=ServiceSettings("home:app", environment={"X": "y"}))
         config = replace(config, privileges=Privileges(uid=7, gid=7))
-        WorkerProcess(self.reactor, config, InheritedFds((7,), 8, 1, 9), self.owner).start()
+        WorkerProcess(self.reactor, config, InheritedFds((7,), 8, 1, 9, 10), self.owner).start()
         environment = self.reactor.started[-1].arguments["env"]
         self.assertIn("PATH", environment)
         self.assertFalse({"X", "HOME"} & set(environment))
 
     def test_descriptors(self) -> None:
-        """It gets two pipes, the counts, the limits, the listening socket, and no standard input."""
+        """It gets two pipes, three memories, the listening socket, and no standard input."""
         descriptors: dict[int, Any] = self.process.arguments["childFDs"]
         self.assertIsInstance(descriptors.pop(0), int)
-        self.assertEqual(descriptors, {1: "r", 2: "r", 3: "r", 4: "w", 5: 8, 6: 9, 7: 7})
+        self.assertEqual(descriptors, {1: "r", 2: "r", 3: "r", 4: "w", 5: 8, 6: 9, 7: 10, 8: 7})
 
     def test_config(self) -> None:
         """The token is sent only through the pipe: other processes can read arguments and environments."""
@@ -202,8 +201,8 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_stats(self) -> None:
         """Its latest statistics are kept, and its owner is called."""
-        self.process.report(StatsReport(MetricsSnapshot(requests=5), connections=1))
-        self.assertEqual(self.worker.status.snapshot.requests, 5)
+        self.process.report(StatsReport(connections=5))
+        self.assertEqual(self.worker.status.connections, 5)
         self.assertEqual(self.owner.events, ["stats"])
 
     def test_draining(self) -> None:
@@ -322,7 +321,7 @@ class WorkerProcessTests(SynchronousTestCase):
 
     def test_not_started(self) -> None:
         """A process that is not started has no pid and gets no signal."""
-        worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1, 9), self.owner)
+        worker = WorkerProcess(self.reactor, config_for(), InheritedFds((7,), 8, 1, 9, 10), self.owner)
         worker.signal("KILL")
         self.assertIsNone(worker.pid)
 

@@ -14,6 +14,7 @@ from unixsvc.orchestrator.pool.model import WorkerPhase
 from unixsvc.orchestrator.pool.rollout import Rollout
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
+from unixsvc.telemetry.metrics.page import MetricsPage
 
 
 class Slot(Struct):
@@ -30,11 +31,13 @@ class RolloutTests(SynchronousTestCase):
         self.reactor = Processes()
         self.old, self.new = spec_for(self.reactor, 1), spec_for(self.reactor, 2)
         self.rollout = Rollout("services.home", self.old)
+        self.page = MetricsPage()
+        self.addCleanup(self.page.close)
 
     def record(self, slot: int, spec: WorkerSpec, phase: WorkerPhase = WorkerPhase.READY) -> WorkerRecord:
         """A worker that has been in its phase since 100."""
         process: Any = Slot(slot)
-        record = WorkerRecord(slot, process, spec, 100, 0.0)
+        record = WorkerRecord(slot, process, spec, self.page, 100, 0.0)
         record.enter(phase, 100)
         return record
 

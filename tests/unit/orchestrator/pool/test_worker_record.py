@@ -12,7 +12,7 @@ from unixsvc.orchestrator.pool.policy import reason_to_recycle
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerProcess
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import MetricsSnapshot
+from unixsvc.telemetry.metrics.page import MetricsPage
 
 
 def reason(limits: Recycling, requests: int = 0, memory: int = 0, age: float = 0, jitter: float = 0.0) -> str:
@@ -52,10 +52,14 @@ class WorkerRecordTests(SynchronousTestCase):
         """Make a record of a worker that was started at 100."""
         self.reactor = Processes()
         self.spec = spec_for(self.reactor, 3, recycling=Recycling(max_requests=10))
-        process = WorkerProcess(self.reactor, config_for(2), InheritedFds((7,), 8, 1, 9), Owner())
+        self.page = MetricsPage()
+        self.addCleanup(self.page.close)
+        fds = InheritedFds((7,), 8, 1, 9, self.page.fileno())
+        process = WorkerProcess(self.reactor, config_for(2), fds, Owner())
         process.start()
         self.process: FakeProcess = self.reactor.started[0]
-        self.record = WorkerRecord(5, process, self.spec, now=100, jitter=0.0)
+        self.record = WorkerRecord(5, process, self.spec, self.page, now=100, jitter=0.0)
+        self.count = self.process.count
 
     def test_view(self) -> None:
         """The policy sees its phase, and the policy that it was started with."""
@@ -84,7 +88,7 @@ class WorkerRecordTests(SynchronousTestCase):
 
     def test_check_recycling(self) -> None:
         """It is outdated when it has reached a limit; that is found once, and only while it is ready."""
-        self.process.report(StatsReport(MetricsSnapshot(requests=10)))
+        self.count(10)
         self.assertFalse(self.record.check_recycling(101))
         self.record.enter(WorkerPhase.READY, 101)
         self.assertTrue(self.record.check_recycling(102))
@@ -94,8 +98,9 @@ class WorkerRecordTests(SynchronousTestCase):
     def test_stats(self) -> None:
         """Its snapshot has its process, phase, age, report and generation."""
         self.record.enter(WorkerPhase.READY, 101)
-        self.process.report(StatsReport(MetricsSnapshot(requests=3), connections=2))
+        self.count(3)
+        self.process.report(StatsReport(connections=2))
         stats = self.record.stats(107.5)
         self.assertEqual((stats.pid, stats.phase, stats.uptime), (self.process.pid, "ready", 7.5))
-        self.assertEqual((stats.status.snapshot.requests, stats.status.connections), (3, 2))
+        self.assertEqual((stats.metrics.all.requests, stats.status.connections), (3, 2))
         self.assertEqual(stats.generation, 3)

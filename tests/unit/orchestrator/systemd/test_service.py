@@ -7,19 +7,19 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.unit.support.counted import replies
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.orchestrator.systemd.activation import Activation
 from unixsvc.orchestrator.systemd.service import SystemdService, summary
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics import MetricsSnapshot
 
 
 def status_of(*phases: str, requests: int = 0, state: str = "") -> ServiceStatus:
     """A service with workers in these phases."""
     workers = [WorkerSnapshot(None, each, 1.0, StatsReport()) for each in phases]
-    stats = PoolSnapshot(workers, MetricsSnapshot(requests=requests), state)
+    stats = PoolSnapshot(workers, replies(requests), state)
     return describe(ServiceSettings("home:app"), stats, stopping=False)
 
 

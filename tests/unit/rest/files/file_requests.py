@@ -97,9 +97,7 @@ class FileTestCase(SynchronousTestCase):
         self.cached = True
         self.patch(Disk, "is_cached", lambda *arguments: self.cached)
         gateway = self.harness.gateway
-        gateway._files = FileResponder(
-            gateway._builder, self.harness.clock, self.harness.handle.recount, self._load
-        )
+        gateway._files = FileResponder(gateway._builder, self.harness.clock, self._load)
         self.client = RawClient(self.harness.site)
 
     def write(self, name: str, content: bytes) -> Path:

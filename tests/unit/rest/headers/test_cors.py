@@ -77,7 +77,7 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(found.header("Access-Control-Allow-Headers"), "X-A, X-B")
         self.assertEqual(found.header("Access-Control-Max-Age"), "7")
         self.assertEqual(found.header("Vary"), "Origin")
-        self.assertEqual(there.stats.snapshot().requests, 0)
+        self.assertEqual(there.stats.snapshot().all.requests, 0)
 
     def test_refused(self) -> None:
         """An origin that is not listed gets no CORS headers."""

@@ -101,7 +101,7 @@ class RoutingTests(KleinTestCase):
         """A path that neither has is counted as a message."""
         for path in ("/own/x/", "/own", "/%FF"):
             self.assertIn(self.request("GET", path).code, (400, 404))
-        self.assertEqual(self.harness.stats.snapshot().requests, 3)
+        self.assertEqual(self.harness.stats.snapshot().all.requests, 3)
 
     def test_missing_host(self) -> None:
         """Clients of HTTP/1.0 and of a Unix socket need no Host."""

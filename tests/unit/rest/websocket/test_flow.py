@@ -293,7 +293,7 @@ class CountTests(FlowCase):
         self.send(client, close_frame(1000))
         self.lose(client)
         self.assertEqual((self.harness.gateway.pending, self.harness.handle.inflight), (0, 0))
-        self.assertEqual(self.harness.stats.snapshot().requests, 1)
+        self.assertEqual(self.harness.stats.snapshot().all.requests, 1)
 
     def test_abort(self) -> None:
         """What has not ended at the end of a drain is cancelled, and its client gets 1012."""

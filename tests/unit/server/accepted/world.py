@@ -20,6 +20,7 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.errors import NotFound, ServiceError
 from unixsvc.listen.adopted import AdoptedServerEndpoint
 from unixsvc.listen.balance.connection_counts import WorkerSlot
@@ -134,12 +135,18 @@ class _Actions:
             self.events.append(("stopped", error.code))
             raise
 
-    def count(self, code: int, seconds: float) -> None:
+    no_route = UNCOUNTED
+
+    def series(self, route: str) -> RouteSeries:
+        """All routes are counted together."""
+        return UNCOUNTED
+
+    def recount(self, series: RouteSeries, caller: Caller, code: int) -> None:
+        """No reply has a file."""
+
+    def count(self, series: RouteSeries, caller: Caller, code: int, seconds: float) -> None:
         """Record a reply."""
         self.events.append(("reply", code))
-
-    def recount(self, code: int) -> None:
-        """No reply has a file."""
 
     def count_wrong_token(self) -> None:
         """Record it."""

@@ -1,0 +1,175 @@
+"""Metrics at one moment: replies with their latencies, and the state of the clients of other services."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from operator import add
+from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from unixsvc.telemetry.metrics.buckets import bucket_bounds, quantile
+
+__all__ = ["ClientStats", "MetricsSnapshot", "SeriesCounts", "TaskStats", "Totals"]
+
+_Stats = TypeVar("_Stats", "ClientStats", "TaskStats", "SeriesCounts")
+
+
+class ClientStats(Struct, frozen=True):
+    """The state of the clients of one other service; the values of several workers can be added.
+
+    :ivar open: the number of workers whose circuit breaker is open: it refuses calls.
+    :ivar half_open: the number of workers whose circuit breaker is half-open: the next call decides its
+        state.
+    :ivar closed: the number of workers whose circuit breaker is closed.
+    :ivar refused: the number of refused calls.
+    :ivar connections: the number of connections.
+    """
+
+    open: int = 0
+    half_open: int = 0
+    closed: int = 0
+    refused: int = 0
+    connections: int = 0
+
+    def __add__(self, other: ClientStats) -> ClientStats:
+        return ClientStats(*map(add, astuple(self), astuple(other)))
+
+    def past(self) -> ClientStats:
+        """The counters, which stay valid when the workers have ended."""
+        return ClientStats(refused=self.refused)
+
+
+class TaskStats(Struct, frozen=True):
+    """The tasks of one name; the values of several workers can be added.
+
+    :ivar done: the number of tasks that have ended well.
+    :ivar interrupted: the number of tasks that were cancelled at the end of a drain.
+    """
+
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    interrupted: int = 0
+
+    def __add__(self, other: TaskStats) -> TaskStats:
+        return TaskStats(*map(add, astuple(self), astuple(other)))
+
+
+class SeriesCounts(Struct, frozen=True):
+    """The replies of one route to one caller; the values of several workers can be added.
+
+    :ivar codes: the number of replies by code; 0 stands for codes that are no status codes of HTTP.
+    :ivar buckets: the histogram of latencies, see :mod:`unixsvc.telemetry.metrics.buckets`.
+    """
+
+    codes: dict[int, int] = {}
+    buckets: dict[int, int] = {}
+
+    @property
+    def seconds(self) -> float:
+        """The sum of the latencies.
+
+        It is calculated from the middles of the buckets, as another word would cost every request
+        a fiftieth of its time to count: it is at most 3.2 % off, and far less with many different latencies.
+        """
+        return sum(count * sum(bucket_bounds(bucket)) / 2 for bucket, count in self.buckets.items())
+
+    @property
+    def requests(self) -> int:
+        """The number of replies."""
+        return sum(self.buckets.values())
+
+    @property
+    def errors(self) -> int:
+        """The number of replies with a code of 500 or more."""
+        return sum(count for code, count in self.codes.items() if code >= 500)
+
+    def quantile(self, share: float) -> float:
+        """A quantile of the latencies, in seconds, see :func:`unixsvc.telemetry.metrics.buckets.quantile`."""
+        return quantile(self.buckets, share)
+
+    def __add__(self, other: SeriesCounts) -> SeriesCounts:
+        return SeriesCounts(
+            dict(Counter(self.codes) + Counter(other.codes)),
+            dict(Counter(self.buckets) + Counter(other.buckets)),
+        )
+
+
+class Totals(Struct, frozen=True):
+    """What a worker counts for all its requests together.
+
+    :ivar wrong_tokens: the number of wrong tokens.
+    :ivar received: the number of bytes that clients have sent.
+    :ivar sent: the number of bytes that were sent to clients.
+    """
+
+    wrong_tokens: int = 0
+    received: int = 0
+    sent: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*map(add, astuple(self), astuple(other)))
+
+
+class MetricsSnapshot(Struct, frozen=True):
+    """Metrics at one moment; the values of several workers can be added.
+
+    :ivar series: the replies by route and caller. The route is a method and a pattern, as ``GET /user/{id}``;
+        empty for requests without a route. The caller is the name of a token, or ``uid:1000``; empty for
+        callers without either.
+    :ivar services: the clients of other services by name.
+    :ivar tasks: the tasks by name.
+    """
+
+    series: dict[str, dict[str, SeriesCounts]] = {}
+    totals: Totals = Totals()
+    services: dict[str, ClientStats] = {}
+    tasks: dict[str, TaskStats] = {}
+
+    def __add__(self, other: MetricsSnapshot) -> MetricsSnapshot:
+        series = dict(self.series)
+        for route, by_caller in other.series.items():
+            series[route] = _sum_by_name(series.get(route, {}), by_caller, SeriesCounts())
+        return MetricsSnapshot(
+            series,
+            self.totals + other.totals,
+            _sum_by_name(self.services, other.services, ClientStats()),
+            _sum_by_name(self.tasks, other.tasks, TaskStats()),
+        )
+
+    def past(self) -> MetricsSnapshot:
+        """Return the part that stays valid when the workers have ended: the counters without the states."""
+        return replace(
+            self,
+            services={name: each.past() for name, each in self.services.items()},
+            tasks={name: replace(each, running=0) for name, each in self.tasks.items()},
+        )
+
+    @property
+    def all(self) -> SeriesCounts:
+        """The replies of all routes to all callers."""
+        return sum(self._each(), SeriesCounts())
+
+    def by_route(self) -> dict[str, SeriesCounts]:
+        """The replies of each route to all callers."""
+        return {route: sum(each.values(), SeriesCounts()) for route, each in self.series.items()}
+
+    def by_caller(self) -> dict[str, SeriesCounts]:
+        """The replies of all routes to each caller."""
+        found: dict[str, SeriesCounts] = {}
+        for each in self.series.values():
+            found = _sum_by_name(found, each, SeriesCounts())
+        return found
+
+    def _each(self) -> Iterator[SeriesCounts]:
+        for by_caller in self.series.values():
+            yield from by_caller.values()
+
+
+def _sum_by_name(ours: dict[str, _Stats], theirs: dict[str, _Stats], nothing: _Stats) -> dict[str, _Stats]:
+    if not ours or not theirs:
+        return ours or theirs
+    return ours | {name: ours.get(name, nothing) + stats for name, stats in theirs.items()}
