@@ -1,4 +1,4 @@
-"""Parts that few services have: mounts, jobs, an access log. Their modules are imported only then."""
+"""Parts that few services have: mounts, jobs, an access log, traces. Their modules are imported only then."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from unixsvc.security.user_gate import UserGates
     from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
+    from unixsvc.service.tracing import ServiceTracing
 
-__all__ = ["gated", "logged", "make_job_runner", "mounted"]
+__all__ = ["gated", "logged", "make_job_runner", "mounted", "traces"]
 
 
 def mounted(
@@ -83,3 +84,18 @@ def logged(
     from unixsvc.telemetry.access_log import AccessLog
 
     return LoggedHandle(handle, AccessLog(config.service, access, router.route_of), now)
+
+
+def traces(
+    config: WorkerConfig, now: Callable[[], float], *, whole_process: bool = False
+) -> ServiceTracing | None:
+    """Return what makes the spans of a service; None if it has no traces.
+
+    :param whole_process: as of :func:`unixsvc.service.tracing.start_tracing`.
+    :raises unixsvc.errors.ConfigError: if the extra ``otel`` is not installed.
+    """
+    if config.tracing.exporter == "off":
+        return None
+    from unixsvc.service.tracing import start_tracing
+
+    return start_tracing(config, now, whole_process=whole_process)

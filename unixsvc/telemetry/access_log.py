@@ -10,6 +10,7 @@ from twisted.logger import Logger, LogLevel
 
 from unixsvc.domain.message import Request
 from unixsvc.domain.route_info import RouteInfo
+from unixsvc.domain.trace_context import trace_ids
 from unixsvc.limiting.keys import client_address
 
 __all__ = ["NAMESPACE", "Access", "AccessLog"]
@@ -71,4 +72,10 @@ class AccessLog:
         address = client_address(request)
         if address:
             fields["address"] = address
-        self._log.emit(LogLevel.info, "request", fields=fields, request_id=request.request_id)
+        self._log.emit(
+            LogLevel.info,
+            "request",
+            fields=fields,
+            request_id=request.request_id,
+            trace=trace_ids(request.meta),
+        )
