@@ -29,5 +29,5 @@ WORKDIR /etc/unixsvc
 VOLUME ["/run/unixsvc", "/var/lib/unixsvc"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["unixsvc", "health"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["unixsvc", "health", "--ready"]
 CMD ["twistd", "-n", "--pidfile=", "unixsvc"]

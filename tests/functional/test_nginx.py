@@ -86,7 +86,7 @@ class NginxTests(NginxTestCase):
         created = self.request("POST", "/api/things", b'{"text": "abc"}')
         where = f"https://localhost:{self.port}/api/things/7"
         self.assertEqual((created.code, created.data, created.headers["location"]), (201, 3, where))
-        self.assertEqual(self.request("GET", "/health").data["status"], "ok")
+        self.assertEqual(self.request("GET", "/health").data["state"], "ready")
         [server] = self.request("GET", "/api/openapi.json").data["servers"]
         self.assertEqual(server["url"], ".")
         forged = {"X-Forwarded-Host": "admin.example", "Forwarded": "for=203.0.113.9;host=admin.example"}

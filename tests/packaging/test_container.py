@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.packaging.container import UID, Container, Image, build_image
 from tests.packaging.environments import copy_source
 
-_HEALTH = ("unixsvc", "health")
+_HEALTH = ("unixsvc", "health", "--ready")
 _GET = """
 import sys, urllib.request as r
 headers = {"Authorization": "Bearer " + sys.argv[2]}

@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Http
-from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
 from unixsvc.limiting.service_rate import ServiceRate
@@ -125,9 +124,12 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         those that it mounts too, as it is loaded.
     :ivar essential: whether the orchestrator exits with code 4 when this service has failed.
     :ivar boot_timeout: a worker that is not ready after this time is killed, in seconds.
+    :ivar drain_delay: how long a worker that stops still accepts connections while ``/-/ready`` is 503, so
+        that load balancers see it, in seconds. Workers that others replace do not wait.
     :ivar drain_timeout: maximum time for a draining worker to send its pending replies, in seconds.
     :ivar kill_timeout: maximum time for it to exit after that before it is killed, in seconds.
     :ivar watchdog: a worker whose event loop is blocked for this time is killed, in seconds.
+    :ivar ready_timeout: a check of ``/-/ready`` that takes longer has failed, in seconds.
     :ivar start_limit: the service has failed when this number of workers in a row has died early within
         ``start_interval``.
     :ivar start_interval: the time in which these workers have died early, in seconds.
@@ -155,9 +157,11 @@ class ServiceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     depends_on: tuple[str, ...] = ()
     essential: bool = False
     boot_timeout: Seconds = 10.0
+    drain_delay: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     drain_timeout: Seconds = 30.0
     kill_timeout: Seconds = 5.0
     watchdog: Seconds = 10.0
+    ready_timeout: Seconds = 2.0
     start_limit: Count = 5
     start_interval: Seconds = 10.0
     stable_after: Seconds = 1.0
@@ -256,7 +260,6 @@ class Settings(Struct, frozen=True):
     :ivar tokens: the tables ``[tokens.NAME]``.
     :ivar access: the tables ``[access.NAME]``.
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
-    :ivar tracing: traces of requests.
     """
 
     source: str
@@ -274,7 +277,6 @@ class Settings(Struct, frozen=True):
     access: dict[str, AccessRule] = {}
     files: tuple[str, ...] = ()
     python: str = ""
-    tracing: Tracing = Tracing()
 
     @property
     def directory_mode(self) -> int:

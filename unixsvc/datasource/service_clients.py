@@ -18,7 +18,6 @@ from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.request_context import current_request
-from unixsvc.domain.trace_context import inherited_meta
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics.snapshot import ClientStats
 
@@ -106,6 +105,7 @@ class ServiceClients(ServiceVerbs):
         self._clients: dict[str, Client] = {}
         self._closed = False
         self._thread = threading.get_ident()
+        self._for_probes: ServiceClients | None = None
 
     def call(
         self,
@@ -169,12 +169,30 @@ class ServiceClients(ServiceVerbs):
         self._token = token
         for client in self._clients.values():
             client.use_token(token)
+        if self._for_probes is not None:
+            self._for_probes.use_token(token)
+
+    def for_probes(self) -> ServiceClients:
+        """Return other clients of the same services, for health checks.
+
+        Their connections and circuit breakers are their own: probes have short deadlines, and their failures
+        must not make the calls of actions fail.
+        """
+        if self._for_probes is None:
+            made = ServiceClients(
+                self._socket_dir or "", self._token, self._reactor, self._now, self._make_client
+            )
+            made._closed = self._closed
+            self._for_probes = made
+        return self._for_probes
 
     def close(self) -> None:
         """Close all clients; pending calls fail with Unavailable."""
         self._closed = True
         for client in self._clients.values():
             client.close()
+        if self._for_probes is not None:
+            self._for_probes.close()
 
     def _client(self, service: str) -> Client:
         if threading.get_ident() != self._thread:
@@ -207,7 +225,10 @@ class ServiceClients(ServiceVerbs):
         left = deadline - self._now()
         if left <= 0:
             raise DeadlineExceeded
-        options["meta"] = inherited_meta(request) | meta
+        inherited = {"request_id": request.request_id}
+        if "traceparent" in request.meta:
+            inherited["traceparent"] = request.meta["traceparent"]
+        options["meta"] = inherited | meta
         if left != math.inf:  # as it is for a stream without a limit
             options["timeout"] = left if timeout is None else min(timeout, left)
         return client

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
 from unixsvc.domain.message import Reply, Request, add_headers
-from unixsvc.domain.path_prefix import BUILTIN_PREFIX
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PROBES
 from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.request_context import RequestSlot, current_slot, detach, enter_slot, leave_slot
 from unixsvc.domain.route_info import RouteInfo
@@ -102,6 +102,12 @@ class HandleMessage:
         # The path of a request has one comparison for both limits.
         self._unchecked_inflight = self._max_inflight if wait is None else 0
 
+    def make_room(self, requests: int) -> None:
+        """Admit that many more requests, or fewer if it is negative: probes that wait take no place."""
+        self._max_inflight += requests
+        if self._wait_for_room is None:
+            self._unchecked_inflight = self._max_inflight
+
     def track(self, request: Request) -> Callable[[int, int], None]:
         """See :class:`unixsvc.IHandleMessage`."""
         started = self._now()
@@ -168,7 +174,7 @@ class HandleMessage:
         return answer
 
     def _is_held_back(self, request: Request) -> bool:
-        if self.inflight >= self._max_inflight:
+        if self.inflight >= self._max_inflight and request.path not in PROBES:
             raise Unavailable
         if not request.caller.admitted:
             self._admit(request)

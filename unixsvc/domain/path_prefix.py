@@ -9,10 +9,15 @@ from msgspec import Struct
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["BUILTIN_PREFIX", "PathPrefix"]
+__all__ = ["BUILTIN_PREFIX", "HEALTH", "LIVE", "PROBES", "READY", "PathPrefix"]
 
 BUILTIN_PREFIX: Final = "/-"
 """The prefix of the paths that every service has, such as ``/-/ping``."""
+HEALTH: Final = f"{BUILTIN_PREFIX}/health"
+LIVE: Final = f"{BUILTIN_PREFIX}/live"
+READY: Final = f"{BUILTIN_PREFIX}/ready"
+PROBES: Final = frozenset((LIVE, READY))
+"""The paths that load balancers request; a service that is full answers them all the same."""
 
 
 class PathPrefix(Struct, frozen=True):

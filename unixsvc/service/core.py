@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.datasource.idempotency.store import IdempotencyStore
 from unixsvc.datasource.repository import RouterRepository
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from unixsvc.interception.pages import PageInterceptors
     from unixsvc.security.user_gate import UserGates
     from unixsvc.service.calls.access import LoggedHandle
-    from unixsvc.service.calls.traced import TracedHandle
     from unixsvc.service.jobs import JobRunner
-    from unixsvc.service.tracing import ServiceTracing
 
 __all__ = ["ServiceCore"]
 
@@ -46,7 +43,6 @@ class ServiceCore(Struct, frozen=True):
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
     :ivar logged: the same with the access log, for transports; None without an access log.
-    :ivar traced: the same with spans; None without tracing.
     :ivar users: makes gates; None if the service has neither users nor rules about them.
     :ivar limits: the rate limits.
     :ivar failures: logs the exceptions that peers must not see.
@@ -56,8 +52,6 @@ class ServiceCore(Struct, frozen=True):
     :ivar threads: run blocking actions; None if something else runs them.
     :ivar jobs: run the jobs of schedules; None if there are no schedules.
     :ivar page_interceptors: are called around pages; None without any.
-    :ivar tracing: makes the spans; None without tracing.
-    :ivar reactor: of the service.
     """
 
     config: WorkerConfig
@@ -80,14 +74,6 @@ class ServiceCore(Struct, frozen=True):
     threads: ThreadRunner | None = None
     jobs: JobRunner | None = None
     page_interceptors: PageInterceptors | None = None
-    traced: TracedHandle | None = None
-    tracing: ServiceTracing | None = None
-    reactor: IReactorTime | None = None
-
-    @property
-    def outer_handle(self) -> HandleMessage | LoggedHandle | TracedHandle:
-        """What transports call."""
-        return self.traced or self.logged or self.handle
 
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""
@@ -106,7 +92,5 @@ class ServiceCore(Struct, frozen=True):
         try:
             await self.application.close()
         finally:
-            if self.tracing is not None:
-                await self.tracing.close(self.reactor)
             self.clients.close()
             self.store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, cast
 
@@ -42,7 +42,7 @@ from unixsvc.service.core import ServiceCore
 from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
-from unixsvc.service.optional_parts import gated, logged, make_job_runner, mounted, traces
+from unixsvc.service.optional_parts import gated, logged, make_job_runner, mounted, readiness
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from unixsvc.limiting.table import RateTable
-    from unixsvc.service.tracing import ServiceTracing
 
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
@@ -74,7 +73,6 @@ class CoreParts(TypedDict, total=False):
     :ivar acting_user: returns the user of all requests; None to let the application authenticate users.
     :ivar limits: makes the table of rate limits; memory of this process without it.
     :ivar metrics_page: has the counters of the worker; memory of this process without it.
-    :ivar tracing: makes the spans; None for what the configuration says.
     """
 
     blocking: IBlockingRunner | None
@@ -86,7 +84,6 @@ class CoreParts(TypedDict, total=False):
     acting_user: Callable[[], object] | None
     limits: Callable[[], RateTable]
     metrics_page: PageWriter
-    tracing: ServiceTracing | None
 
 
 async def make_service_host(
@@ -128,13 +125,13 @@ async def make_core(
     clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
     metrics = ServiceMetrics(parts.get("metrics_page"))
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
-    tracing = parts.get("tracing") or traces(config, now)
-    calls = clients if tracing is None else tracing.around_services(clients)
-    services = with_interceptors(parts.get("services") or calls, app.client_interceptors, runner)
+    services = with_interceptors(parts.get("services") or clients, app.client_interceptors, runner)
     limits = ServiceLimits(config, parts.get("limits"), now)
     tasks = Tasks(config.service, blocking, runner, reactor)
     health, statistics = (
-        HealthCheck(config.service, reactor, config.limits.request_timeout, runner),
+        HealthCheck(
+            config.service, reactor, config.limits.request_timeout, runner, config.settings.ready_timeout
+        ),
         ServiceStatistics(metrics, clients, tasks),
     )
     ended: SharedResult[None] = SharedResult()
@@ -156,7 +153,18 @@ async def make_core(
         application.container,
         application.controllers,
         blocking=blocking,
-        builtin=BuiltinRoutes(health.check, statistics.as_json),
+        builtin=BuiltinRoutes(
+            health.check,
+            statistics.as_json,
+            readiness(
+                health,
+                (*app.mounts.values(), *http.mounts.values()),
+                lambda: parts.get("services") or clients.for_probes(),
+                reactor,
+                config.settings.ready_timeout,
+                lambda requests: handle.make_room(requests),
+            ),
+        ),
         runner=runner,
         gates=make_gates(users, limits),
         security_schemes=users.descriptions if users else {},
@@ -175,8 +183,7 @@ async def make_core(
     guard = parts.get("guard") or TokenGuard(
         policy, config.service, config.token, config.tokens, over_http=config.http is not None
     )
-    spans_observer = None if tracing is None else tracing.failed
-    report = _error_report(app, router, [parts.get("on_failure"), spans_observer])
+    report = _error_report(app, router, parts.get("on_failure"))
     failures = FailureLog(config.service, report)
     handle = HandleMessage(
         limits.around(intercept(repository, config.service, application, router, now)),
@@ -191,7 +198,6 @@ async def make_core(
         find_route=router.route_of,
     )
     contracts = ServiceContracts(config.service, router, mounts)
-    with_log = logged(handle, config, router, now)
     jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service)
     return ServiceCore(
         config,
@@ -201,7 +207,7 @@ async def make_core(
         router,
         repository,
         handle,
-        with_log,
+        logged(handle, config, router, now),
         limits,
         users,
         failures,
@@ -214,9 +220,6 @@ async def make_core(
         threads,
         jobs,
         around_pages(config.service, application, now),
-        None if tracing is None else tracing.around(with_log or handle, router, repository),
-        tracing,
-        reactor,
     )
 
 
@@ -233,7 +236,7 @@ def handler_context(
     http = config.http or Http()
     return HandlerContext(
         service=config.service,
-        handle=core.outer_handle,
+        handle=core.logged or core.handle,
         failures=core.failures,
         endpoint=endpoint,
         limits=config.limits,
@@ -268,18 +271,15 @@ def _lifespan_failed(service: str, ended: SharedResult[None], error: BaseExcepti
     ended.succeed(None)
 
 
-def _error_report(
-    app: App, router: Router, optional: Sequence[FailureObserver | None]
-) -> FailureObserver | None:
-    hook, observers = app.error_hook, [each for each in optional if each is not None]
-    if hook is None and not observers:
-        return None
+def _error_report(app: App, router: Router, observe: FailureObserver | None) -> FailureObserver | None:
+    hook = app.error_hook
+    if hook is None:
+        return observe
 
     def report(error: BaseException, request: Request) -> None:
-        for observe in observers:
+        if observe is not None:
             observe(error, request)
-        if hook is not None:
-            hook(error, request, router.route_of(request))
+        hook(error, request, router.route_of(request))
 
     return report
 

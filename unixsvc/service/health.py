@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from contextvars import copy_context
-from typing import Final
+from functools import partial
 
 import svcs
 from twisted.internet.interfaces import IReactorTime
@@ -12,81 +10,79 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from unixsvc.domain.action_runner import ActionRunner
-from unixsvc.errors import DeadlineExceeded, Unavailable
-from unixsvc.execution.background import RunningCoroutine
+from unixsvc.errors import Unavailable
 from unixsvc.execution.shared_result import SharedResult
+from unixsvc.service.checks import Check, Checks
 
 __all__ = ["HealthCheck"]
-
-# The pings are application code that may be expensive, and any client may send the request.
-_MIN_INTERVAL: Final = 1.0  # seconds
 
 
 class HealthCheck:
     """Runs the health checks that the application has registered with svcs, at most once a second.
 
-    Requests within that time share the result. The checks depend on no request: neither does the deadline of
-    one apply to them, nor are they cancelled with one.
-
     :param service: the name of the service.
-    :param seconds: the time limit of all checks together.
+    :param seconds: the time limit of a check.
+    :param runner: runs the checks.
+    :param ready_timeout: a check that takes longer is late for ``/-/ready``, in seconds.
     :ivar runner: runs the checks.
+    :ivar checks: the state of each dependency.
+    :ivar draining: whether the service stops: clients should send their requests elsewhere.
     :ivar problem: the check that failed last, with its error; empty if none has failed. It may hold internal
         details and is not for clients.
     """
 
-    def __init__(self, service: str, reactor: IReactorTime, seconds: float, runner: ActionRunner) -> None:
+    def __init__(
+        self,
+        service: str,
+        reactor: IReactorTime,
+        seconds: float,
+        runner: ActionRunner,
+        ready_timeout: float = 2.0,
+    ) -> None:
         self._service = service
-        self._reactor = reactor
-        self._seconds = seconds
         self.runner = runner
         self._log = Logger(namespace=service)
-        self._started = -math.inf
-        self._healthy: SharedResult[bool] | None = None
+        self.checks = Checks(reactor, ready_timeout, seconds, self.failed)
+        self.draining = False
         self.problem = ""
 
     async def check(self, container: svcs.Container) -> dict[str, str]:
-        """Ping every dependency in turn, or wait for the result of the checks that run.
+        """Ping every dependency, or wait for the result of the checks that run.
 
         :returns: the result of ``/-/health``.
         :raises Unavailable: if one of them fails.
         """
-        healthy = self._healthy
-        now = self._reactor.seconds()
-        if healthy is None or (healthy.done and now - self._started >= _MIN_INTERVAL):
-            healthy = self._healthy = SharedResult()
-            self._started = now
-            copy_context().run(self._start, healthy, container.registry)
-        if not await healthy.wait():
+        if not await self.run(container.registry).wait():
             raise Unavailable
         return {"status": "ok", "service": self._service}
 
-    def _start(self, healthy: SharedResult[bool], registry: svcs.Registry) -> None:
-        checks = RunningCoroutine(self._run(registry), None, healthy.succeed)
-        checks.set_timeout(self._reactor, self._seconds, DeadlineExceeded())
-        checks.start()
+    def run(self, registry: svcs.Registry) -> SharedResult[bool]:
+        """Ping every dependency, unless that runs or has run within the last second.
 
-    async def _run(self, registry: svcs.Registry) -> bool:
-        try:
-            return await self.runner.run(self._ping_all(registry))
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # asyncio's CancelledError, or sys.exit() in a check
-            return self._failed("all", error)
+        :returns: whether all answer, now or later.
+        """
+        return self.checks.run(partial(self._make_checks, registry))
 
-    async def _ping_all(self, registry: svcs.Registry) -> bool:
-        async with svcs.Container(registry) as container:
-            for dependency in container.get_pings():
-                try:
-                    await dependency.aping() if dependency.is_async else dependency.ping()
-                except Exception as error:  # a check is application code and may raise anything
-                    return self._failed(_name_of(dependency), error)
-        return True
-
-    def _failed(self, name: str, error: BaseException) -> bool:
+    def failed(self, name: str, error: BaseException) -> None:
+        """Record that a dependency cannot be used."""
         self.problem = f"{name}: {type(error).__name__}: {error}"
         self._log.failure("health check {name} failed", Failure(error), name=name)
-        return False
+
+    def _make_checks(self, registry: svcs.Registry) -> list[Check]:
+        pings = svcs.Container(registry).get_pings()
+        return [
+            Check(_name_of(ping), partial(self._ping, registry, number)) for number, ping in enumerate(pings)
+        ]
+
+    async def _ping(self, registry: svcs.Registry, number: int) -> None:
+        await self.runner.run(_ping(registry, number))
+
+
+async def _ping(registry: svcs.Registry, number: int) -> None:
+    """Ping a dependency, in a container of its own: others are pinged at the same time."""
+    async with svcs.Container(registry) as container:
+        ping = container.get_pings()[number]
+        await ping.aping() if ping.is_async else ping.ping()
 
 
 def _name_of(dependency: svcs.ServicePing) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -49,6 +50,7 @@ class ServiceHost(MultiService):
         self._reactor = reactor
         self._draining = False
         self._aborted = False
+        self._delay: Deferred[None] | None = None
         self._listening = False
         self._new_tokens: tuple[str, tuple[AcceptedToken, ...]] | None = None
         core.statistics.observe(core.handle, handler)
@@ -65,14 +67,19 @@ class ServiceHost(MultiService):
         self.startService()
         return Deferred.fromCoroutine(self._listen(probe))
 
-    def drain(self, *, wait_for_idle: bool = False, on_closed: Callable[[], object] = bool) -> Deferred[None]:
+    def drain(
+        self, *, wait_for_idle: bool = False, delay: float = 0.0, on_closed: Callable[[], object] = bool
+    ) -> Deferred[None]:
         """Stop to accept connections, serve the clients until they have disconnected, and stop.
 
-        :param wait_for_idle: as in :meth:`unixsvc.IRequestHandler.drain`.
+        :param wait_for_idle: as in :meth:`unixsvc.IRequestHandler.drain`. It means that other workers serve
+            the clients: the service stays ready for load balancers.
+        :param delay: how long to accept connections while the service is not ready any more, in seconds.
         :param on_closed: called when no client can connect any more.
         :returns: fires when the service has stopped.
         """
-        return Deferred.fromCoroutine(self._drain(wait_for_idle, on_closed))
+        self._core.health.draining = not wait_for_idle
+        return Deferred.fromCoroutine(self._drain(wait_for_idle, delay, on_closed))
 
     def stop_waiting_for_idle(self) -> None:
         """While the service drains: close idle connections instead of waiting for their clients."""
@@ -81,6 +88,8 @@ class ServiceHost(MultiService):
     def abort(self) -> None:
         """Refuse pending requests and close every connection."""
         self._aborted = True
+        if self._delay is not None:
+            self._delay.cancel()
         self._handler.abort()
         self._core.tasks.abort()
         if self._core.jobs is not None:
@@ -167,8 +176,13 @@ class ServiceHost(MultiService):
         jobs = 0 if core.jobs is None else core.jobs.running
         return bool(core.router.shielded or core.tasks.running or jobs)
 
-    async def _drain(self, wait_for_idle: bool, on_closed: Callable[[], object]) -> None:
+    async def _drain(self, wait_for_idle: bool, delay: float, on_closed: Callable[[], object]) -> None:
         self._draining = True
+        if delay and self._listening:
+            self._delay = deferLater(self._reactor, delay)
+            with suppress(CancelledError):  # by abort()
+                await self._delay
+            self._delay = None
         await self._handler.close()
         on_closed()
         await self._handler.drain(wait_for_idle)

@@ -1,17 +1,22 @@
-"""Parts that few services have: mounts, jobs, an access log, traces. Their modules are imported only then."""
+"""Parts that few services need: mounts, jobs, an access log, probes. Their modules are imported only then."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
+import svcs
 from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IRouterDatasource, IServices
+from unixsvc.domain.json import JsonObject
+from unixsvc.domain.message import Request
 from unixsvc.routing.app import Mount
 from unixsvc.routing.router import Router
 from unixsvc.service.application import RunningApplication
+from unixsvc.service.health import HealthCheck
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.failure_log import FailureLog
 
@@ -19,9 +24,9 @@ if TYPE_CHECKING:
     from unixsvc.security.user_gate import UserGates
     from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
-    from unixsvc.service.tracing import ServiceTracing
+    from unixsvc.service.readiness import Readiness
 
-__all__ = ["gated", "logged", "make_job_runner", "mounted", "traces"]
+__all__ = ["gated", "logged", "make_job_runner", "mounted", "readiness"]
 
 
 def mounted(
@@ -86,16 +91,31 @@ def logged(
     return LoggedHandle(handle, AccessLog(config.service, access, router.route_of), now)
 
 
-def traces(
-    config: WorkerConfig, now: Callable[[], float], *, whole_process: bool = False
-) -> ServiceTracing | None:
-    """Return what makes the spans of a service; None if it has no traces.
+def readiness(
+    health: HealthCheck,
+    mounts: Iterable[Mount],
+    services: Callable[[], IServices],
+    reactor: IReactorTime,
+    seconds: float,
+    make_room: Callable[[int], object],
+) -> Callable[[Request, svcs.Container], Awaitable[JsonObject]]:
+    """Return the action of ``/-/ready``.
 
-    :param whole_process: as of :func:`unixsvc.service.tracing.start_tracing`.
-    :raises unixsvc.errors.ConfigError: if the extra ``otel`` is not installed.
+    :param mounts: those that are names of services are checked.
+    :param services: returns what calls them.
+    :param seconds: how long a check may take.
+    :param make_room: as in :class:`~unixsvc.service.readiness.Readiness`.
     """
-    if config.tracing.exporter == "off":
-        return None
-    from unixsvc.service.tracing import start_tracing
+    names = [mount.partition(":")[0] for mount in mounts if isinstance(mount, str)]
 
-    return start_tracing(config, now, whole_process=whole_process)
+    @cache
+    def made() -> Readiness:
+        # Late: many services get no probes.
+        from unixsvc.service.readiness import Readiness
+
+        return Readiness(health, names, services(), reactor, seconds, make_room)
+
+    async def ready(request: Request, container: svcs.Container) -> JsonObject:
+        return await made().check(request, container.registry)
+
+    return ready

@@ -10,7 +10,6 @@ from twisted.logger import Logger, LogLevel
 
 from unixsvc.domain.message import Request
 from unixsvc.domain.route_info import RouteInfo
-from unixsvc.domain.trace_context import trace_ids
 from unixsvc.limiting.keys import client_address
 
 __all__ = ["NAMESPACE", "Access", "AccessLog"]
@@ -72,10 +71,4 @@ class AccessLog:
         address = client_address(request)
         if address:
             fields["address"] = address
-        self._log.emit(
-            LogLevel.info,
-            "request",
-            fields=fields,
-            request_id=request.request_id,
-            trace=trace_ids(request.meta),
-        )
+        self._log.emit(LogLevel.info, "request", fields=fields, request_id=request.request_id)

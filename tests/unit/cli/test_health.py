@@ -21,6 +21,7 @@ from unixsvc.errors import ServiceError
 from unixsvc.socket_directory import socket_path
 
 _SOCKET = "unixsvc.server.handler:SocketRequestHandler"
+_PATH = "/-/health"
 _HTTP = "unixsvc.rest.handler:HttpRequestHandler"
 
 
@@ -63,9 +64,9 @@ class HealthTests(CommandTestCase):
         """A client of a service."""
         return ServiceClient(self, service, location, retry)
 
-    def checked(self) -> list[tuple[str, str | None]]:
+    def checked(self, path: str = "/-/health") -> list[tuple[str, str | None]]:
         """The services that got a health check, and the token for them."""
-        checks = [call for call in self.calls if call.call.path == "/-/health"]
+        checks = [call for call in self.calls if call.call.path == path]
         return sorted((os.path.basename(each.path), each.token) for each in checks)
 
     def test_healthy(self) -> None:
@@ -124,6 +125,49 @@ class HealthTests(CommandTestCase):
         outcome = self.run_command("health")
         self.assertError(outcome, 5, f"http: unix:{missing}: ", f"; unix:{missing}2: ", "No such file")
 
+    def test_ready(self) -> None:
+        """With --ready, ``/-/ready`` is requested, and there is one line for all services."""
+        outcome = self.run_command("health", "--ready")
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "ready: home, user\n", ""))
+        self.assertEqual(len(self.checked("/-/ready")), 2)
+
+    def test_not_ready(self) -> None:
+        """One line says which services are not ready, and why: a dependency, a drain, or no details."""
+        dependencies = [
+            {"name": "shop.Stock", "state": "ok", "seconds": 0, "since": "2026-01-02T03:04:05.000Z"},
+            {"name": "service:x", "state": "failed", "seconds": 0, "since": "2026-01-02T03:04:06.000Z"},
+        ]
+        names = ("home", "user", "shop", "mail")
+        self.answer = success([entry(name) for name in names] + [entry("gone", "stopped")])
+        self.answers["home"] = failure(503, {"state": "unready", "dependencies": dependencies})
+        self.answers["user"] = failure(503, {"state": "draining", "dependencies": dependencies})
+        self.answers["shop"] = failure(503, {"state": "unready"})
+        outcome = self.run_command("health", "--ready")
+        self.assertEqual((outcome.code, outcome.out), (5, ""))
+        self.assertEqual(
+            outcome.err,
+            "unixsvc: not ready: home: service:x is failed since 2026-01-02T03:04:06.000Z; "
+            "user: is draining; shop: 503 Service unavailable: state: unready; gone: is stopped\n",
+        )
+
+    def test_live(self) -> None:
+        """With --live alone, only the orchestrator is asked; with names, these services."""
+        outcome = self.run_command("health", "--live")
+        self.assertEqual((outcome.code, outcome.out), (0, "live\n"))
+        [call] = self.calls
+        self.assertEqual(
+            (os.path.basename(call.path), call.call.path), ("service_orchestrator.sock", "/-/live")
+        )
+        self.assertEqual(self.run_command("health", "--live", "user").out, "live: user\n")
+        self.assertEqual(self.checked("/-/live")[1:], [("service_user.sock", TOKEN)])
+
+    def test_not_live(self) -> None:
+        """An orchestrator that does not answer, or none, is 5 and one line."""
+        self.answer = failure(504)
+        self.assertError(self.run_command("health", "--live"), 5, "504")
+        os.unlink(os.path.join(self.folder, "service_orchestrator.sock"))
+        self.assertError(self.run_command("health", "--live"), 5, "there is no service 'orchestrator'")
+
     def test_not_running(self) -> None:
         """Without an orchestrator there is no health."""
         os.unlink(os.path.join(self.folder, "service_orchestrator.sock"))
@@ -162,7 +206,7 @@ class GatewayTests(CommandTestCase):
     def test_healthy(self) -> None:
         """The request has no host name, as any may be configured, and no token."""
         self.assertEqual(
-            problem_at(self.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), TOKEN, 60), ""
+            problem_at(self.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), _PATH, TOKEN, 60), ""
         )
         [request] = self.requests
         self.assertTrue(request.startswith("GET /-/health HTTP/1.1\r\nHost: \r\n"))
@@ -171,7 +215,7 @@ class GatewayTests(CommandTestCase):
     def test_token(self) -> None:
         """The token is sent if the gateway demands one."""
         address = self.serve("HTTP/1.1 401 Unauthorized\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n")
-        self.assertEqual(problem_at(address, TOKEN, 60), "")
+        self.assertEqual(problem_at(address, _PATH, TOKEN, 60), "")
         self.assertIn(f"Authorization: Bearer {TOKEN}\r\n", self.requests[1])
 
     def test_client_certificate(self) -> None:
@@ -194,13 +238,13 @@ class GatewayTests(CommandTestCase):
         thread = Thread(target=run)
         thread.start()
         self.addCleanup(thread.join)
-        self.assertEqual(problem_at(where, TOKEN, 60), "")
-        self.assertIn(where, problem_at(where, TOKEN, 60))
+        self.assertEqual(problem_at(where, _PATH, TOKEN, 60), "")
+        self.assertIn(where, problem_at(where, _PATH, TOKEN, 60))
 
     def test_unhealthy(self) -> None:
         """Another status, no response, and one that is not HTTP are problems."""
         responses = ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "", "nonsense\r\n")
         address = self.serve(*responses)
-        self.assertEqual(problem_at(address, None, 60), f"{address}: 503 Service Unavailable")
+        self.assertEqual(problem_at(address, _PATH, None, 60), f"{address}: 503 Service Unavailable")
         for _ in responses[1:]:
-            self.assertTrue(problem_at(address, None, 60).startswith(f"{address}: "))
+            self.assertTrue(problem_at(address, _PATH, None, 60).startswith(f"{address}: "))

@@ -53,6 +53,8 @@ depends_on = ["user"]
 essential = true
 boot_timeout = 1
 drain_timeout = 2
+drain_delay = 1.5
+ready_timeout = 2.5
 kill_timeout = 3
 watchdog = 4
 start_limit = 6
@@ -138,6 +140,7 @@ class LoadTests(ConfigTestCase):
         expected = ServiceSettings(
             "home:app", workers="auto", threads=2, handler="other:Handler", isolation="inline",
             depends_on=("user",), essential=True, boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4,
+            drain_delay=1.5, ready_timeout=2.5,
             start_limit=6, start_interval=7.5, stable_after=8, max_requests=9, max_memory=10, max_age=11,
             user="nobody", group="12", umask="027", rlimits=ResourceLimits(open_files=13, memory=14),
             max_inflight=60, environment={"LANG": "C"}, options={"deep": {"list": [1, "x"]}},
@@ -161,6 +164,7 @@ class LoadTests(ConfigTestCase):
         self.assertEqual(
             (home.watchdog, home.start_limit, home.start_interval, home.stable_after), (10.0, 5, 10.0, 1.0)
         )
+        self.assertEqual((home.drain_delay, home.ready_timeout), (0.0, 2.0))
         self.assertEqual((home.max_requests, home.max_memory, home.max_age), (0, 0, 0.0))
         self.assertEqual((home.depends_on, home.essential), ((), False))
         self.assertEqual((home.user, home.group, home.umask, home.rlimits), ("", "", "", ResourceLimits()))
@@ -273,6 +277,7 @@ class ErrorTests(ConfigTestCase):
                 "services.home.workers has the invalid value 'many': use a number or 'auto'",
             ),
             (SERVICE + "environment = { A = 1 }", "services.home.environment.A expected `str`, got `int`"),
+            (SERVICE + "drain_delay = -1", "services.home.drain_delay expected `float` >= 0.0"),
             (SERVICE + "drain_timeout = -1", "services.home.drain_timeout expected `float` > 0.0"),
             (SERVICE + "depends_on = 'user'", "services.home.depends_on expected `array`, got `str`"),
             (SERVICE + "rlimits = 5", "services.home.rlimits expected `object`, got `int`"),

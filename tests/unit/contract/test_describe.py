@@ -203,7 +203,7 @@ class ContractTests(SynchronousTestCase):
         contract = Serving().router.contract()
         self.assertEqual((contract.title, contract.version), ("Shop", "1.0"))
         paths = [each.path for each in contract.routes]
-        self.assertEqual(paths, ["/-/ping", "/-/health", "/-/routes", "/-/stats"])
+        self.assertEqual(paths, ["/-/ping", "/-/live", "/-/ready", "/-/health", "/-/routes", "/-/stats"])
 
     def test_nothing_taken(self) -> None:
         """An action without data has ``data`` None; one without a result has the result null."""

@@ -36,7 +36,7 @@ from unixsvc.testing.memory import ImmediateRunner
 
 _READS = (
     ("GET", "/status"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"), ("GET", "/-/routes"),
-    ("GET", "/-/stats"), ("GET", "/tokens"), ("GET", "/requests"),
+    ("GET", "/-/stats"), ("GET", "/-/live"), ("GET", "/-/ready"), ("GET", "/tokens"), ("GET", "/requests"),
 )  # fmt: skip
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),

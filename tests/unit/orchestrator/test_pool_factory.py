@@ -65,13 +65,13 @@ class SpecTests(FactoryTestCase):
             self.settings(
                 home=service(
                     boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4, stable_after=5,
-                    start_limit=6, start_interval=7, max_requests=8, max_memory=9, max_age=10,
+                    start_limit=6, start_interval=7, max_requests=8, max_memory=9, max_age=10, drain_delay=11,
                 )
             ),
         )  # fmt: skip
         expected = SupervisionPolicy(
             boot_timeout=1, drain_timeout=2, kill_timeout=3, watchdog=4, stable_after=5, start_limit=6,
-            start_interval=7,
+            start_interval=7, drain_delay=11,
         )  # fmt: skip
         self.assertEqual((spec.policy, spec.recycling), (expected, Recycling(8, 9, 10)))
 

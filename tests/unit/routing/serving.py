@@ -74,7 +74,7 @@ class Serving:
             app,
             ServiceContext("shop", "/srv", settings),
             self.runner,
-            BuiltinRoutes(_healthy, lambda: {"requests": 7}),
+            BuiltinRoutes(_healthy, lambda: {"requests": 7}, _ready),
             values,
             gates,
             series,
@@ -133,3 +133,7 @@ def dispatched(dispatch: Callable[[Request], Reply | Awaitable[Reply]], request:
 
 async def _healthy(container: svcs.Container) -> dict[str, Any]:
     return {"status": "ok"}
+
+
+async def _ready(request: Request, container: svcs.Container) -> dict[str, Any]:
+    return {"state": "ready"}

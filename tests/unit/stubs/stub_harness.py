@@ -38,7 +38,7 @@ def user_contract(folder: str) -> Contract:
     app = load_app("unix_app.user:app")
     making = start_application(app, context, {}, PlainRunner(), lambda error: None)
     application = run_without_waiting(making)
-    builtin = BuiltinRoutes(_healthy, dict)
+    builtin = BuiltinRoutes(_healthy, dict, _ready)
     router = Router(app, application.container, application.controllers, blocking=Runner(), builtin=builtin)
     try:
         return router.contract()
@@ -120,4 +120,8 @@ def outcome(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def _healthy(container: Any) -> dict[str, Any]:
+    return {}
+
+
+async def _ready(request: Any, container: Any) -> dict[str, Any]:
     return {}

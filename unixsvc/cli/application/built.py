@@ -20,6 +20,7 @@ from unixsvc.datasource.unix import mounted
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IBlockingRunner, IRouterDatasource, IServices
 from unixsvc.domain.json import JsonObject
+from unixsvc.domain.message import Request
 from unixsvc.routing.app import App, load_app
 from unixsvc.routing.builtin_routes import BuiltinRoutes
 from unixsvc.routing.container import ServiceContainer, ServiceContext
@@ -71,7 +72,7 @@ def built_application(
             container,
             _controllers(app, container, context),
             blocking=_NoRunner(),
-            builtin=BuiltinRoutes(_no_metrics, dict),
+            builtin=BuiltinRoutes(_no_metrics, dict, _no_probes),
             gates=[user_gate_factory(users)],
             security_schemes=users.descriptions if users else {},
         )
@@ -103,6 +104,10 @@ def _controllers(app: App, container: ServiceContainer, context: ServiceContext)
 
 
 async def _no_metrics(container: svcs.Container) -> JsonObject:
+    return {}
+
+
+async def _no_probes(request: Request, container: svcs.Container) -> JsonObject:
     return {}
 
 

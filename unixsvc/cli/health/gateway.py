@@ -17,12 +17,13 @@ _OK: Final = 200
 _UNAUTHORIZED: Final = 401
 
 
-def problem_at(address: str, token: str | None, timeout: float) -> str:
-    """Request ``/-/health``: the reason why the gateway is not healthy there; empty if it is.
+def problem_at(address: str, path: str, token: str | None, timeout: float) -> str:
+    """Request a health check: the reason why the gateway is not healthy there; empty if it is.
 
     Where clients need a certificate, the TLS handshake is checked only.
 
     :param address: as the orchestrator reports it: a URL, or ``unix:`` and a path.
+    :param path: ``/-/health``, ``/-/ready`` or ``/-/live``.
     :param token: it is only sent if the gateway demands one for every request.
     :param timeout: for each step, in seconds.
     """
@@ -30,9 +31,9 @@ def problem_at(address: str, token: str | None, timeout: float) -> str:
         if address.endswith(NEEDS_CERTIFICATE):
             _shake_hands(address.removesuffix(NEEDS_CERTIFICATE), timeout)
             return ""
-        status, reason = _request(address, None, timeout)
+        status, reason = _request(address, path, None, timeout)
         if status == _UNAUTHORIZED and token is not None:
-            status, reason = _request(address, token, timeout)
+            status, reason = _request(address, path, token, timeout)
     except (OSError, HTTPException) as error:
         return f"{address}: {error or type(error).__name__}"
     return "" if status == _OK else f"{address}: {status} {reason}"
@@ -44,11 +45,11 @@ def _shake_hands(address: str, timeout: float) -> None:
         connection.connect()
 
 
-def _request(address: str, token: str | None, timeout: float) -> tuple[int, str]:
+def _request(address: str, path: str, token: str | None, timeout: float) -> tuple[int, str]:
     """The status code of the response, and its text."""
     connection = _connection(address, timeout)
     try:
-        connection.putrequest("GET", "/-/health", skip_host=True, skip_accept_encoding=True)
+        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", "")  # allowed_hosts may have any names
         connection.putheader("Connection", "close")
         if token is not None:

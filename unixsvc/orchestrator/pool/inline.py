@@ -50,7 +50,7 @@ class InlinePool(ListeningPool):
         listener: IListener,
         now: Callable[[], Moment] = current_moment,
     ) -> None:
-        super().__init__(name, listener)
+        super().__init__(name, listener, reactor)
         self._reactor = reactor
         self._spec = spec
         self._scheduler = LocalScheduler(name, reactor, now)
@@ -75,6 +75,9 @@ class InlinePool(ListeningPool):
         """Fires when clients can connect."""
         return self._boot.wait()
 
+    def _drain_delay(self) -> float:
+        return self._spec.policy.drain_delay
+
     def _drain(self) -> Deferred[None]:
         if self._stopped is not None:
             return self._stopped.wait()
@@ -87,8 +90,9 @@ class InlinePool(ListeningPool):
             self._starting.cancel()
         else:
             host = self._service_host
-            deadline = self._reactor.callLater(self._spec.policy.drain_timeout, host.abort)
-            host.drain().addBoth(self._drained, deadline, stopped)
+            policy = self._spec.policy
+            deadline = self._reactor.callLater(policy.drain_delay + policy.drain_timeout, host.abort)
+            host.drain(delay=policy.drain_delay).addBoth(self._drained, deadline, stopped)
         return stopped.wait()
 
     async def reload(self, spec: WorkerSpec) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.pool.spec import WorkerSpec
@@ -25,9 +26,11 @@ class ListeningPool(Service, ABC):
     :param listener: the listening sockets.
     """
 
-    def __init__(self, name: str, listener: IListener) -> None:
+    def __init__(self, name: str, listener: IListener, clock: IReactorTime) -> None:
         self.setName(name)
         self._listener = listener
+        self._clock = clock
+        self._closing: IDelayedCall | None = None
         self._problem = ""  # why the service does not run; empty if it does
 
     def bind(self) -> None:
@@ -39,6 +42,7 @@ class ListeningPool(Service, ABC):
 
         :raises ConfigError: if the listening sockets cannot be opened.
         """
+        self._stop_closing()
         try:
             self._listener.open()
         except ConfigError as error:
@@ -49,10 +53,18 @@ class ListeningPool(Service, ABC):
         self._begin()
 
     def stopService(self) -> Deferred[None]:
-        """Close the listening sockets, and drain; fires when nothing runs any more."""
+        """Close the listening sockets, and drain; fires when nothing runs any more.
+
+        With ``drain_delay`` the sockets are closed that much later, and what runs accepts until then.
+        """
         super().stopService()
-        self._listener.close()
-        return self._drain()
+        delay = self._drain_delay()
+        if not delay:
+            self._listener.close()
+            return self._drain()
+        if self._closing is None:
+            self._closing = self._clock.callLater(delay, self._close)
+        return self._drain().addBoth(self._ended_all)
 
     async def restart(self) -> None:
         """Drain, and serve again.
@@ -86,6 +98,23 @@ class ListeningPool(Service, ABC):
             return result
 
         return done.addBoth(close)
+
+    def _ended_all(self, result: None) -> None:
+        if self._closing is not None:  # else it is closed, or was started again
+            self._close()
+
+    def _close(self) -> None:
+        self._stop_closing()
+        self._listener.close()
+
+    def _stop_closing(self) -> None:
+        closing, self._closing = self._closing, None
+        if closing is not None and closing.active():
+            closing.cancel()
+
+    @abstractmethod
+    def _drain_delay(self) -> float:
+        """How long what runs still accepts connections when it stops, in seconds."""
 
     @abstractmethod
     def _begin(self) -> None:

@@ -43,7 +43,8 @@ class SupervisionPolicy(Struct, frozen=True):
     ``StartLimitIntervalSec``; the other defaults are choices of this project.
 
     :ivar boot_timeout: from the start of a worker until it must be ready.
-    :ivar drain_timeout: from the drain command until the worker is sent TERM.
+    :ivar drain_delay: from the drain command until a worker without a successor stops to accept connections.
+    :ivar drain_timeout: from then on until the worker is sent TERM.
     :ivar kill_timeout: from TERM until KILL.
     :ivar watchdog: a ready worker that has not reported for this time is stuck.
     :ivar dump_time: for a stuck worker to write its stack before it is killed.
@@ -64,6 +65,7 @@ class SupervisionPolicy(Struct, frozen=True):
     start_interval: float = 10.0
     first_delay: float = 0.5
     max_delay: float = 30.0
+    drain_delay: float = 0.0
 
 
 class Recycling(Struct, frozen=True):

@@ -71,7 +71,9 @@ _DEADLINES: Final = {
     WorkerPhase.STARTING: _Deadline(_since, lambda policy: policy.boot_timeout, Kill),
     WorkerPhase.READY: _Deadline(lambda worker: worker.last_seen, lambda policy: policy.watchdog, Dump),
     WorkerPhase.STUCK: _Deadline(_since, lambda policy: policy.dump_time, Kill),
-    WorkerPhase.DRAINING: _Deadline(_since, lambda policy: policy.drain_timeout, Terminate),
+    WorkerPhase.DRAINING: _Deadline(
+        _since, lambda policy: policy.drain_delay + policy.drain_timeout, Terminate
+    ),
     WorkerPhase.TERMINATING: _Deadline(_since, lambda policy: policy.kill_timeout, Kill),
 }
 # How a worker that is no longer wanted is retired. A worker that is not ready has no pending requests.

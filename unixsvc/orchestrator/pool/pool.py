@@ -57,7 +57,7 @@ class Pool(ListeningPool):
         reserve: DescriptorReserve | None = None,
         now: Callable[[], Moment] = current_moment,
     ) -> None:
-        super().__init__(name, listener)
+        super().__init__(name, listener, reactor)
         self._reactor = reactor
         self._on_failed = on_failed
         self._log = Logger(namespace=name)
@@ -288,6 +288,9 @@ class Pool(ListeningPool):
         self._scheduler.stop()
         self._listener.close()  # no worker would accept
         self._rollout.cancel(reason)  # last, as its waiters may start the pool again
+
+    def _drain_delay(self) -> float:
+        return self._rollout.spec.policy.drain_delay
 
     def _drain(self) -> Deferred[None]:
         """Drain every worker; fires when all have ended."""

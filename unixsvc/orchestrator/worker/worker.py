@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import socket
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -55,7 +54,6 @@ from unixsvc.routing.app import load_app
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.load_failure import explains_itself, load_failure
-from unixsvc.service.optional_parts import traces
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.telemetry.metrics.page import PageWriter
@@ -195,15 +193,20 @@ class Worker:
                 self._host.stop_waiting_for_idle()
             return
         self._draining = True
+        settings = self._config.settings
+        # If the orchestrator has died, a new one may serve already: its workers accept on the same path.
+        delay = 0.0 if command.wait_for_idle or self.orphaned else settings.drain_delay
         # The orchestrator has the same deadline, unless it has died.
-        self._reactor.callLater(self._config.settings.drain_timeout, self._abort)
+        self._reactor.callLater(delay + settings.drain_timeout, self._abort)
         done: Deferred[None]
         if self._host is None:
             self._report_draining()
             done = self._starting
             done.cancel()  # the lifespan of the application may wait, and clean up
         else:
-            done = self._host.drain(wait_for_idle=command.wait_for_idle, on_closed=self._report_draining)
+            done = self._host.drain(
+                wait_for_idle=command.wait_for_idle, delay=delay, on_closed=self._report_draining
+            )
         done.addErrback(lambda failure: self._log.failure("error while draining", failure))
         done.addBoth(lambda _: self._end())
 
@@ -267,17 +270,9 @@ class Worker:
         if len(endpoints) > 1:
             endpoint = JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
-        # Before the application is loaded: its tracers are of the same provider.
-        tracing = traces(config, time.perf_counter, whole_process=True)
         app = load_app(config.settings.app)
         return await make_service_host(
-            config,
-            app,
-            endpoint,
-            self._reactor,
-            limits=_rate_table,
-            metrics_page=PageWriter(METRICS_FD),
-            tracing=tracing,
+            config, app, endpoint, self._reactor, limits=_rate_table, metrics_page=PageWriter(METRICS_FD)
         )
 
     def _fail(self, reason: str) -> None:

@@ -229,6 +229,21 @@ class InlineTests(InlineTestCase):
         self.reactor.pump([0.25] * 20)
         self.assertEqual(transport.closed, "abort")
 
+    def test_drain_delay(self) -> None:
+        """With a delay it accepts connections until that is over, and then drains."""
+        spec = self.spec()
+        self.inline = self.pool(replace(spec, policy=replace(spec.policy, drain_delay=3)))
+        self.start()
+        stopped = self.inline.stopService()
+        self.reactor.advance(2)
+        connection, _ = self.ask()
+        self.assertTrue(is_served(self.path))
+        self.reactor.advance(1)
+        self.assertFalse(os.path.exists(self.path))
+        connection.connectionLost()
+        self.reactor.pump([0.1] * 3)
+        self.successResultOf(stopped)
+
     def test_twice(self) -> None:
         """Stopping twice is stopping once, and both callers wait for it."""
         self.start()

@@ -133,6 +133,12 @@ class DeadlineTests(DecideTestCase):
         wait_for_idle = replace(worker(WorkerPhase.DRAINING), policy=replace(POLICY, drain_timeout=100))
         self.decided(view(wait_for_idle, stopping=True), 99, wake_at=100)
 
+    def test_drain_delay(self) -> None:
+        """The time in which load balancers notice a drain is not part of the drain timeout."""
+        delayed = replace(worker(WorkerPhase.DRAINING), policy=replace(POLICY, drain_delay=7))
+        self.decided(view(delayed, stopping=True), 36, wake_at=37)
+        self.decided(view(delayed, stopping=True), 37, Terminate(1), wake_at=None)
+
     def test_earliest(self) -> None:
         """The earliest of several deadlines is the time of the next decision."""
         workers = worker(WorkerPhase.DRAINING, 75, 3), worker(WorkerPhase.STARTING, 96, 2)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from tests.unit.orchestrator.pool.fake_processes import FakeProcess
 from tests.unit.orchestrator.pool.pool_harness import POLICY, PoolTestCase
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.worker.messages import WorkerReady
@@ -108,6 +110,55 @@ class StopTests(PoolTestCase):
         self.assertEqual((self.pool.stats().state, self.listener.done), ("", ["open", "close", "open"]))
         self.live(5)
         self.assertIn("stats", self.last().commands)
+
+
+class DrainDelayTests(PoolTestCase):
+    """Stops of workers that accept connections for 3 s more."""
+
+    def run_delayed(self) -> list[FakeProcess]:
+        """Run a pool with a delay."""
+        self.make_pool(policy=replace(POLICY, drain_delay=3))
+        return self.run_pool()
+
+    def test_open(self) -> None:
+        """The workers drain at once, and the listener stays open for the delay."""
+        first, second = self.run_delayed()
+        stopped = self.pool.stopService()
+        self.assertEqual((first.commands, self.listener.done), (["drain"], ["open"]))
+        self.live(2.875)
+        self.assertEqual(self.listener.done, ["open"])
+        self.live(0.125)
+        self.assertEqual(self.listener.done, ["open", "close"])
+        self.drain(first, second)
+        self.successResultOf(stopped)
+        self.assertEqual(self.listener.done, ["open", "close"])
+
+    def test_ended(self) -> None:
+        """When all workers have ended before, it is closed at once, and no call is left."""
+        first, second = self.run_delayed()
+        stopped = self.pool.stopService()
+        self.drain(first, second)
+        self.successResultOf(stopped)
+        self.assertEqual(self.listener.done, ["open", "close"])
+        self.reactor.advance(1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_abort(self) -> None:
+        """An abort does not wait."""
+        first, second = self.run_delayed()
+        self.pool.stopService()
+        self.pool.abort()
+        self.assertEqual((first.signals, second.signals), (["KILL"], ["KILL"]))
+        for each in first, second:
+            each.end(by=9)
+        self.assertEqual(self.listener.done, ["open", "close"])
+
+    def test_not_started(self) -> None:
+        """A pool without workers closes its listener at once."""
+        self.make_pool(policy=replace(POLICY, drain_delay=3))
+        self.pool.bind()
+        self.successResultOf(self.pool.stopService())
+        self.assertEqual(self.listener.done, ["open", "close"])
 
 
 class RestartTests(PoolTestCase):

@@ -1,1 +1,0 @@
-"""Tests of unixsvc.tracing, and of what uses it."""
