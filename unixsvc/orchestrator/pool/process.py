@@ -34,6 +34,9 @@ _READ_AFTER_EXIT: Final = 0.5
 # How long processes that a worker has left behind may take to end after TERM, in seconds.
 _LAST_DESCENDANTS: Final = 0.5
 
+# How much later than a worker this process may notice Ctrl-C, in seconds.
+_SIGNAL_LAG: Final = 0.5
+
 _decode_report = msgspec.json.Decoder(messages.Report).decode
 
 
@@ -248,6 +251,10 @@ class WorkerProcess(ProcessProtocol):
         """The worker has exited and its pipes are closed."""
         if self._group is not None and self._group.terminate():
             self._reactor.callLater(_LAST_DESCENDANTS, self._ended, reason)
+        elif getattr(reason.value, "signal", None) == signal.SIGINT:
+            # Ctrl-C in the terminal ends a worker that has just begun. This process gets the same signal,
+            # perhaps later; a failed start must not be the reason for its own exit then.
+            self._reactor.callLater(_SIGNAL_LAG, self._ended, reason)
         else:
             self._ended(reason)
 

@@ -251,6 +251,14 @@ class WorkerProcessTests(SynchronousTestCase):
         self.process.end(code=3)
         self.assertEqual(self.owner.events, ["exited with code 3: no such table"])
 
+    def test_interrupted(self) -> None:
+        """After Ctrl-C, its exit is reported later: the orchestrator gets the same signal, and stops."""
+        self.process.end(by=2)
+        self.reactor.advance(0.25)
+        self.assertEqual(self.owner.events, [])
+        self.reactor.advance(0.25)
+        self.assertEqual(self.owner.events, ["was killed by signal 2"])
+
     def test_output(self) -> None:
         """Its output is logged by line: standard output as info, standard error as error."""
         for descriptor, level in (1, "info"), (2, "error"):
