@@ -43,11 +43,20 @@ class Stats(TypedDict):
     :ivar open: True while the circuit breaker is open.
     :ivar refused: the number of calls that it has refused.
     :ivar connections: the number of connections.
+    :ivar calls: the number of calls.
+    :ivar retries: the number of attempts after the first one of a call.
+    :ivar failures: the number of calls that have failed: the service could not be reached, did not reply in
+        time, or replied with a code of 500 or more.
+    :ivar budget: the part of the retry budget that is left, from 0 to 1.
     """
 
     open: bool
     refused: int
     connections: int
+    calls: int
+    retries: int
+    failures: int
+    budget: float
 
 
 class ClientBase(Generic[R, S]):
@@ -176,9 +185,17 @@ class ClientBase(Generic[R, S]):
         self._finder.use_token(token)
 
     def stats(self) -> Stats:
-        """The state of the circuit breaker, and the number of connections."""
+        """The state of the circuit breaker and of the connections, and what has become of the calls."""
         is_open = self.breaker.is_open(self._policy.clock())
-        return {"open": is_open, "refused": self.breaker.refused, "connections": self._connection_count()}
+        return {
+            "open": is_open,
+            "refused": self.breaker.refused,
+            "connections": self._connection_count(),
+            "calls": self._policy.budget.calls,
+            "retries": self._policy.retries,
+            "failures": self._policy.failures,
+            "budget": round(self._policy.budget.share_left, 3),
+        }
 
     def _start(self, call: Call, timeout: float, type: ResultType[Json]) -> R:
         """Make a call."""

@@ -17,7 +17,7 @@ from unixsvc.client.errors import (
     ServiceUnreachable,
     error_for_caller,
 )
-from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable, error_from
+from unixsvc.errors import DeadlineExceeded, Internal, ServiceError, Unavailable, error_from
 
 if TYPE_CHECKING:
     from unixsvc.client.stream_buffer import StreamBuffer  # the blocking client has none
@@ -60,18 +60,26 @@ class RetryBudget:
     :param reserve: size of the budget, and what it starts with. A client with few calls can retry at all, and
         one that loses a connection can retry all calls that were pending there. Finagle's default is 10
         a second over 10 seconds.
-    :ivar spent: what is missing from the reserve; 0 if a deposit changes nothing.
+    :ivar spent: what is missing from the reserve; 0 if a deposit changes nothing but ``calls``.
+    :ivar calls: the number of calls.
     """
 
     def __init__(self, share: float = 0.2, reserve: float = 100.0) -> None:
         self._share = share
         self._reserve = reserve
         self.spent = 0.0
+        self.calls = 0
 
     def deposit(self) -> None:
         """Count the first attempt of a call."""
+        self.calls += 1
         if self.spent:
             self.spent = max(self.spent - self._share, 0.0)
+
+    @property
+    def share_left(self) -> float:
+        """The part of the reserve that is left, from 0 to 1."""
+        return 1.0 - self.spent / self._reserve
 
     def withdraw(self) -> bool:
         """Take one retry from the budget; False if there is none left."""
@@ -94,6 +102,9 @@ class RetryPolicy:
     :ivar random: returns a number from 0 to 1. Clients that failed at the same time must not retry at
         the same time.
     :ivar closed: True after the client was closed; no call is started or retried then.
+    :ivar retries: the number of retries.
+    :ivar failures: the number of calls that have failed: the service could not be reached, did not reply in
+        time, or replied with a code of 500 or more.
     :param enabled: False to retry only while the backlog of the service is full.
     """
 
@@ -110,6 +121,7 @@ class RetryPolicy:
         self.budget = RetryBudget()
         self.breaker = CircuitBreaker()
         self.closed = False
+        self.retries = self.failures = 0
 
     def start(self, call: Call, timeout: float) -> RetryState:
         """Start a call.
@@ -172,6 +184,16 @@ class RetryState:
         :returns: the pause before the next attempt.
         :raises ServiceError: if there is none; this is the result of the call.
         """
+        try:
+            pause = self._decide(problem, final=final)
+        except ServiceError as error:
+            if error.code >= Internal.code:
+                self._policy.failures += 1
+            raise
+        self._policy.retries += 1
+        return pause
+
+    def _decide(self, problem: AttemptFailed, *, final: bool) -> Pause:
         if isinstance(problem, DeadlineExceeded):
             raise (self._deadline_exceeded() if problem.detail is None else problem) from None
         breaker = self._policy.breaker

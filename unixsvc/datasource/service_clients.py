@@ -256,6 +256,10 @@ def _to_client_stats(stats: JsonObject) -> ClientStats:
         closed=int(not (is_open or half_open)),
         refused=stats["refused"],
         connections=stats["connections"],
+        calls=stats["calls"],
+        retries=stats["retries"],
+        failures=stats["failures"],
+        spent=int(stats["budget"] < 0.01),  # a retry takes a hundredth
     )
 
 

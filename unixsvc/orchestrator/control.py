@@ -16,6 +16,7 @@ from unixsvc.errors import ConfigError, Conflict, Forbidden
 from unixsvc.orchestrator.debugging.session import DebugEvent
 from unixsvc.orchestrator.debugging.settings import NO_LIMIT
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.inspection.control import INSPECTION
 from unixsvc.orchestrator.inspection.interfaces import IInspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
@@ -72,6 +73,10 @@ class Control:
     async def status(self) -> dict[str, ServiceStatus]:
         """The status of every service, with reports that are at most about a second old."""
         return await self._orchestrator.status()
+
+    async def metrics(self) -> dict[str, ServiceFigures]:
+        """The figures of every service, with reports that are at most about a second old."""
+        return await self._orchestrator.figures()
 
     async def services(self) -> list[ServiceEntry]:
         """The configured services."""
@@ -168,6 +173,7 @@ _ROUTES = [
         Control,
         [
             GET("/status", Control.status, title="Status of every service"),
+            GET("/metrics", Control.metrics, title="Figures of every service and worker"),
             GET("/services", Control.services, title="Configured services"),
             POST("/reload", Control.reload, title="Read the configuration and replace the workers"),
             POST("/restart", Control.restart, title="Stop, then start"),

@@ -9,6 +9,7 @@ from zope.interface import Attribute, Interface
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.debugging.session import DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.status import ServiceStatus
 
 __all__ = ["IOrchestrator", "IOrchestratorWatcher"]
@@ -25,6 +26,9 @@ class IOrchestrator(Interface):
 
     def status() -> Awaitable[dict[str, ServiceStatus]]:
         """The status of each service, by name."""
+
+    def figures() -> Awaitable[dict[str, ServiceFigures]]:
+        """The figures of each service, by name."""
 
     def healthy() -> bool:
         """Whether every service that is not stopped on purpose has a ready worker."""

@@ -19,6 +19,7 @@ from unixsvc.listen.fd_limits import START_FDS, DescriptorReserve
 from unixsvc.orchestrator.certificates.keeper import CertificateKeeper
 from unixsvc.orchestrator.control_service import ControlService
 from unixsvc.orchestrator.debugging.start import DebugSession, LentTerminal, start_session
+from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.inspection.inspector import Inspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -221,6 +222,10 @@ class Orchestrator(MultiService):
     async def status(self) -> dict[str, ServiceStatus]:
         """The status of every service, with reports that are at most about a second old."""
         return await self._running().status(stopping=self._stopped is not None)
+
+    async def figures(self) -> dict[str, ServiceFigures]:
+        """The figures of every service, with reports that are at most about a second old."""
+        return await self._running().figures(stopping=self._stopped is not None)
 
     def healthy(self) -> bool:
         """Whether every service that is not stopped on purpose has a ready worker."""

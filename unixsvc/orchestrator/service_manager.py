@@ -14,6 +14,7 @@ from unixsvc.config.settings import ServiceSettings, Settings
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.orchestrator.descendants.group import kill_worker
+from unixsvc.orchestrator.figures import ServiceFigures, service_figures
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory
 from unixsvc.orchestrator.start_order import reversed_order, run_in_order
@@ -215,6 +216,11 @@ class ServiceManager:
             name: describe(self._settings[name], pool.stats(), stopping=stopping)
             for name, pool in self._pools.items()
         }
+
+    async def figures(self, *, stopping: bool) -> dict[str, ServiceFigures]:
+        """The figures of every service, with reports that are at most about a second old."""
+        await self._refresh()
+        return {name: service_figures(pool.stats(), stopping=stopping) for name, pool in self._pools.items()}
 
     def is_essential(self, name: str) -> bool:
         """Whether the orchestrator exits when the service fails."""

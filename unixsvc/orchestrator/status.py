@@ -23,6 +23,8 @@ __all__ = [
     "WorkerStatus",
     "describe",
     "is_healthy",
+    "state_of",
+    "total_metrics",
 ]
 
 NOT_RUNNING: Final = ("stopped", "stopping", "waiting")
@@ -38,6 +40,7 @@ class WorkerSnapshot(Struct, frozen=True):
     :ivar status: its latest report.
     :ivar metrics: what it has counted until now.
     :ivar generation: the number of its spec, which rises with each reload.
+    :ivar slot: its place in the pool.
     """
 
     pid: int | None
@@ -46,6 +49,7 @@ class WorkerSnapshot(Struct, frozen=True):
     status: StatsReport
     metrics: MetricsSnapshot = MetricsSnapshot()
     generation: int = 1
+    slot: int = 1
 
 
 class PoolSnapshot(Struct, frozen=True):
@@ -56,6 +60,7 @@ class PoolSnapshot(Struct, frozen=True):
     :ivar problem: the last failure; empty once all workers are ready again.
     :ivar listen: where its sockets listen; empty while they are closed.
     :ivar schedules: the schedules of its application.
+    :ivar exits: the workers that have ended, by reason.
     """
 
     workers: list[WorkerSnapshot]
@@ -64,6 +69,7 @@ class PoolSnapshot(Struct, frozen=True):
     problem: str = ""
     listen: tuple[str, ...] = ()
     schedules: tuple[ScheduleStatus, ...] = ()
+    exits: dict[str, int] = {}
 
 
 class Latency(Struct, frozen=True):
@@ -128,13 +134,13 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
     :param stopping: whether the orchestrator stops.
     """
     workers = stats.workers
-    metrics = reduce(add, (worker.metrics for worker in workers), stats.ended)
+    metrics = total_metrics(stats)
     total = metrics.all
     oldest = max(workers, key=lambda worker: worker.uptime, default=None)
     return ServiceStatus(
         pid=oldest.pid if oldest else None,
         uptime=oldest.uptime if oldest else 0.0,
-        status="stopping" if stopping else stats.state or _state_of(workers),
+        status=state_of(stats, stopping=stopping),
         app=settings.app,
         requests=total.requests,
         errors=total.errors,
@@ -156,8 +162,21 @@ def is_healthy(stats: PoolSnapshot) -> bool:
     return stats.state in NOT_RUNNING or any(worker.phase == "ready" for worker in stats.workers)
 
 
-def _state_of(workers: list[WorkerSnapshot]) -> str:
-    phases = {worker.phase for worker in workers}
+def total_metrics(stats: PoolSnapshot) -> MetricsSnapshot:
+    """The metrics of all workers, and of those that have ended."""
+    return reduce(add, (worker.metrics for worker in stats.workers), stats.ended)
+
+
+def state_of(stats: PoolSnapshot, *, stopping: bool) -> str:
+    """The state of a service, as one word.
+
+    :param stopping: whether the orchestrator stops.
+    """
+    if stopping:
+        return "stopping"
+    if stats.state:
+        return stats.state
+    phases = {worker.phase for worker in stats.workers}
     if "ready" in phases:
         return "ready"
     return "starting" if "starting" in phases else "restarting"

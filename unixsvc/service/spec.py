@@ -88,6 +88,7 @@ class StatsReport(Struct, frozen=True, tag="status"):
     The replies are counted in memory that the worker shares with the orchestrator.
 
     :ivar memory: resident memory, in bytes.
+    :ivar lag: how late the event loop was when the report was requested, in seconds.
     :ivar services: the clients of other services by name; unset if there are none, to keep reports short.
     :ivar tasks: the tasks by name; unset if there are none.
     """
@@ -95,6 +96,7 @@ class StatsReport(Struct, frozen=True, tag="status"):
     connections: int = 0
     inflight: int = 0
     memory: int = 0
+    lag: float = 0.0
     services: dict[str, ClientStats] | UnsetType = UNSET
     tasks: dict[str, TaskStats] | UnsetType = UNSET
 

@@ -47,7 +47,7 @@ class ServiceStatistics:
         if self._sources is None:
             return StatsReport(memory=_memory(), services=services, tasks=tasks)
         handle, handler = self._sources
-        return StatsReport(handler.connections(), handle.inflight, _memory(), services, tasks)
+        return StatsReport(handler.connections(), handle.inflight, _memory(), services=services, tasks=tasks)
 
     def metrics(self) -> MetricsSnapshot:
         """What has been counted."""

@@ -10,7 +10,7 @@ from unixsvc.client.connection import Call
 from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost, ServiceUnreachable
 from unixsvc.client.retry import Pause, RetryBudget, RetryPolicy, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
-from unixsvc.errors import DeadlineExceeded, NotFound, ServiceError, Unavailable
+from unixsvc.errors import DeadlineExceeded, Internal, NotFound, ServiceError, Unavailable
 
 GET = Call("GET", "/item/7")
 POST = Call("POST", "/item")
@@ -119,6 +119,18 @@ class RetryStateTests(RetryTestCase):
         self.assertEqual(state.failed(absent), Pause(0.005, absent=True))
         self.now += 0.1
         self.assertIs(self.assertFinal(state, absent), REASON)
+
+    def test_counted(self) -> None:
+        """Calls, retries and failures are counted; an error that is the caller's own fault is no failure."""
+        for error in (Unavailable(), NotFound(), Internal()):
+            state = self.start(POST)
+            if isinstance(error, Unavailable):
+                self.pause_after(state, ConnectAttemptFailed(REASON))
+            self.assertFinal(state, error)
+        self.assertEqual((self.policy.budget.calls, self.policy.retries, self.policy.failures), (3, 1, 2))
+        self.assertEqual(self.policy.budget.share_left, 1.0)
+        self.pause_after(self.start(), ConnectionLost())
+        self.assertLess(self.policy.budget.share_left, 1.0)
 
     def test_lost(self) -> None:
         """A call whose reply was lost is retried if it is idempotent; else the error says so."""

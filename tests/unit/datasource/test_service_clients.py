@@ -51,7 +51,15 @@ class FakeClient:
     def stats(self) -> dict[str, Any]:
         """The state of a client."""
         is_open = self.breaker.is_open(self.now)
-        return {"open": is_open, "refused": self.breaker.refused, "connections": len(self.calls)}
+        return {
+            "open": is_open,
+            "refused": self.breaker.refused,
+            "connections": len(self.calls),
+            "calls": len(self.calls),
+            "retries": 0,
+            "failures": 0,
+            "budget": 1.0,
+        }
 
     def close(self) -> None:
         """Record the call."""
@@ -82,7 +90,7 @@ class ServicesTests(SynchronousTestCase):
         services = self.services
         self.assertEqual(services.stats(), {})
         services.get("shop", "/")
-        expected = {"shop": {"open": False, "refused": 0, "connections": 1, "half_open": False}}
+        expected = {"shop": self.made[0].stats() | {"half_open": False}}
         self.assertEqual(services.stats(), expected)
 
     def test_breaker(self) -> None:
@@ -90,22 +98,25 @@ class ServicesTests(SynchronousTestCase):
         self.assertEqual(self.services.client_stats(), {})
         self.services.get("shop", "/")
         [client] = self.made
-        self.assertEqual(self.services.client_stats(), {"shop": ClientStats(closed=1, connections=1)})
+        self.assertEqual(
+            self.services.client_stats(), {"shop": ClientStats(closed=1, connections=1, calls=1)}
+        )
         for _ in range(5):
             client.breaker.failed(client.now)
         self.assertRaises(Unavailable, client.breaker.admit, client.now)
         self.assertEqual(
-            self.services.client_stats(), {"shop": ClientStats(open=1, refused=1, connections=1)}
+            self.services.client_stats(), {"shop": ClientStats(open=1, refused=1, connections=1, calls=1)}
         )
         for _ in range(2):
             client.now += 60
             self.assertEqual(
-                self.services.client_stats(), {"shop": ClientStats(half_open=1, refused=1, connections=1)}
+                self.services.client_stats(),
+                {"shop": ClientStats(half_open=1, refused=1, connections=1, calls=1)},
             )
             self.assertTrue(self.services.stats()["shop"]["half_open"])
         client.breaker.succeeded()
         self.assertEqual(
-            self.services.client_stats(), {"shop": ClientStats(closed=1, refused=1, connections=1)}
+            self.services.client_stats(), {"shop": ClientStats(closed=1, refused=1, connections=1, calls=1)}
         )
 
     def test_many(self) -> None:

@@ -22,6 +22,7 @@ from unixsvc.errors import ConfigError, Conflict, Forbidden, Internal, Invalid, 
 from unixsvc.orchestrator.control import Control, WantedSession, control_app, control_settings
 from unixsvc.orchestrator.debugging.session import DebugEvent, DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.figures import ServiceFigures, service_figures
 from unixsvc.orchestrator.inspection.interfaces import IInspector, RequestList
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
@@ -35,8 +36,9 @@ from unixsvc.testing import MemoryEndpoint, MemoryService
 from unixsvc.testing.memory import ImmediateRunner
 
 _READS = (
-    ("GET", "/status"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"), ("GET", "/-/routes"),
-    ("GET", "/-/stats"), ("GET", "/-/live"), ("GET", "/-/ready"), ("GET", "/tokens"), ("GET", "/requests"),
+    ("GET", "/status"), ("GET", "/metrics"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"),
+    ("GET", "/-/routes"), ("GET", "/-/stats"), ("GET", "/-/live"), ("GET", "/-/ready"), ("GET", "/tokens"),
+    ("GET", "/requests"),
 )  # fmt: skip
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
@@ -131,14 +133,15 @@ class FakeOrchestrator:
 
     async def status(self) -> dict[str, ServiceStatus]:
         """One service with one worker."""
+        return {"home": describe(ServiceSettings("home:app"), self._snapshot(), stopping=False)}
+
+    async def figures(self) -> dict[str, ServiceFigures]:
+        """Those of the same service."""
+        return {"home": service_figures(self._snapshot(), stopping=False)}
+
+    def _snapshot(self) -> PoolSnapshot:
         worker = WorkerSnapshot(7, "ready", 1.5, StatsReport(), replies(3), 4)
-        return {
-            "home": describe(
-                ServiceSettings("home:app"),
-                PoolSnapshot([worker], problem="no disk", listen=("unix:/run/s",)),
-                stopping=False,
-            )
-        }
+        return PoolSnapshot([worker], problem="no disk", listen=("unix:/run/s",), exits={"crash": 2})
 
     def healthy(self) -> bool:
         """Its worker is ready."""
@@ -203,6 +206,15 @@ class ControlTests(SynchronousTestCase):
         self.assertAlmostEqual(status["avgResponseTime"], 0.0)
         self.assertEqual(status["problem"], "no disk")
         self.assertEqual(status["workers"][0]["generation"], 4)
+
+    def test_metrics(self) -> None:
+        """The figures have the replies by route and caller, and each worker."""
+        figures = self.successResultOf(self.service.get("/metrics"))["home"]
+        self.assertEqual((figures["status"], figures["exits"]), ("ready", {"crash": 2}))
+        expected = {"GET /": {"": {"codes": {"200": 3}, "buckets": {"0": 3}}}}
+        self.assertEqual(figures["metrics"]["series"], expected)
+        [worker] = figures["workers"]
+        self.assertEqual((worker["pid"], worker["generation"], worker["requests"]), (7, 4, 3))
 
     def test_services(self) -> None:
         """The configured services are listed, with where they listen."""

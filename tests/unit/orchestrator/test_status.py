@@ -129,8 +129,8 @@ class DescribeTests(SynchronousTestCase):
         )
         found = described(counting(one), counting(two), worker())
         self.assertEqual([each.services for each in found.workers], [one.services, two.services, {}])
-        shop = {"open": 1, "half_open": 0, "closed": 1, "refused": 3, "connections": 2}
-        self.assertEqual(msgspec.to_builtins(found.services["shop"]), shop)
+        shop = ClientStats(open=1, closed=1, refused=3, connections=2)
+        self.assertEqual(found.services["shop"], shop)
         self.assertEqual(list(found.services), ["shop", "user"])
         self.assertEqual(described(worker()).services, {})
 

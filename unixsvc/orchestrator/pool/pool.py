@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
@@ -68,6 +69,7 @@ class Pool(ListeningPool):
         self.job_reported = self._scheduler.job_reported
         self._histories = SlotHistories()
         self._ended = MetricsSnapshot()
+        self._exits: Counter[str] = Counter()
         self._timer = PolicyTimer(reactor, self._woken)
         self._all_ended: SharedResult[None] | None = None
         self._failed = False
@@ -146,7 +148,9 @@ class Pool(ListeningPool):
         records = sorted(self._workers.records, key=lambda each: (each.process.slot, each.number))
         problem = self._rollout.problem or self._problem
         workers, listen = [record.stats(now) for record in records], self._listener.addresses()
-        return PoolSnapshot(workers, self._ended, self._state(), problem, listen, self._scheduler.status())
+        schedules = self._scheduler.status()
+        exits = dict(self._exits)
+        return PoolSnapshot(workers, self._ended, self._state(), problem, listen, schedules, exits)
 
     def refresh(self) -> Deferred[None]:
         """Request new reports from the workers; fires when all are there, or after a second."""
@@ -196,6 +200,7 @@ class Pool(ListeningPool):
         """A worker has exited."""
         record, now = self._workers.record_of(worker), self._reactor.seconds()
         self._ended += record.metrics().past()
+        self._exits[record.exit_reason(self._rollout.spec)] += 1
         self._workers.remove(record)
         self._scheduler.lost(record.runs)
         if self._rollout.worker_ended(record, end.reason, self._workers.records, now):

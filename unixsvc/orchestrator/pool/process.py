@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -195,7 +196,7 @@ class WorkerProcess(ProcessProtocol):
         request: Deferred[None] = Deferred()
         self._stats_requests.append(request)
         request.addTimeout(seconds, self._reactor, lambda result, _: None)
-        self.send(messages.ReportStats())
+        self.send(messages.ReportStats(time.monotonic()))
         return request
 
     def inspect(self, topic: str, options: dict[str, Json], seconds: float) -> Deferred[Finding]:

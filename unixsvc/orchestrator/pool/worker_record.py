@@ -24,6 +24,7 @@ class WorkerRecord:
     :param jitter: a random number from 0 to 1 that varies its recycling limits.
     :ivar recycle_reason: the recycling limit that it has reached; empty if none.
     :ivar retiring: whether it was asked to exit.
+    :ivar stuck: whether the watchdog has found it silent for too long.
     :ivar closed: whether it has reported that it accepts no connections any more.
     :ivar runs: the numbers of the runs of jobs that it was given and that have not ended.
     :ivar last_run: the number of the last one.
@@ -48,6 +49,7 @@ class WorkerRecord:
         self.last_seen = now
         self.recycle_reason = ""
         self.retiring = False
+        self.stuck = False
         self.closed = False
         self.runs: set[int] = set()
         self.last_run = 0
@@ -116,7 +118,21 @@ class WorkerRecord:
             process.status,
             self.metrics(),
             self.spec.number,
+            self.process.slot,
         )
+
+    def exit_reason(self, spec: WorkerSpec) -> str:
+        """Why it has ended, in one word: see :class:`unixsvc.orchestrator.figures.ServiceFigures`.
+
+        :param spec: the spec that workers should have.
+        """
+        if self.stuck:
+            return "watchdog"
+        if not self.retiring:
+            return "crash" if self.ready_at is not None else "start"
+        if self.recycle_reason:
+            return "recycled"
+        return "reload" if self.spec.number != spec.number else "stop"
 
     def metrics(self) -> MetricsSnapshot:
         """What it has counted until now, even if it was killed, without its health check at the start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import random
+import time
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -168,7 +169,7 @@ class WorkerSet:
     def beat(self) -> None:
         """Request a report from each worker that serves clients."""
         for record in self._serving():
-            record.process.send(ReportStats())
+            record.process.send(ReportStats(time.monotonic()))
 
     def extend_deadlines(self, seconds: float) -> None:
         """Postpone the deadlines of all workers, after a stall of this process."""
@@ -217,6 +218,7 @@ class WorkerSet:
         silent = self._reactor.seconds() - record.last_seen
         message = "worker {worker} is silent for {silent:.1f} s (watchdog): killing it; its stack follows"
         self._log.error(message, worker=str(record.process), silent=silent)
+        record.stuck = True
         self.enter(record, WorkerPhase.STUCK).signal("QUIT")
 
     def _kill(self, record: WorkerRecord, wait_for_idle: bool) -> None:

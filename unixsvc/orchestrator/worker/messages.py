@@ -71,7 +71,12 @@ class DrainCommand(Struct, frozen=True, tag="drain"):
 
 
 class ReportStats(Struct, frozen=True, tag="stats"):
-    """Report the statistics. It is sent every second, so the reports show that the event loop runs."""
+    """Report the statistics. It is sent every second, so the reports show that the event loop runs.
+
+    :ivar sent: when, on the monotonic clock, which is the same for all processes.
+    """
+
+    sent: float = 0.0
 
 
 class SetLogLevel(Struct, frozen=True, tag="log"):

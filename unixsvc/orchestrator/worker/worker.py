@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -149,7 +150,8 @@ class Worker:
     def report_stats(self, command: ReportStats) -> None:
         """Report the current statistics."""
         if self._host is not None:
-            self._control.report(self._host.stats())
+            lag = max(time.monotonic() - command.sent, 0.0)
+            self._control.report(msgspec.structs.replace(self._host.stats(), lag=lag))
 
     def inspect(self, command: Inspect) -> None:
         """Answer a question of an operator."""

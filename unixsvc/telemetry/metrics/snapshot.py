@@ -26,6 +26,11 @@ class ClientStats(Struct, frozen=True):
     :ivar closed: the number of workers whose circuit breaker is closed.
     :ivar refused: the number of refused calls.
     :ivar connections: the number of connections.
+    :ivar calls: the number of calls.
+    :ivar retries: the number of attempts after the first one of a call.
+    :ivar failures: the number of calls that have failed: the service could not be reached, did not reply in
+        time, or replied with a code of 500 or more.
+    :ivar spent: the number of workers whose retry budget is used up.
     """
 
     open: int = 0
@@ -33,13 +38,17 @@ class ClientStats(Struct, frozen=True):
     closed: int = 0
     refused: int = 0
     connections: int = 0
+    calls: int = 0
+    retries: int = 0
+    failures: int = 0
+    spent: int = 0
 
     def __add__(self, other: ClientStats) -> ClientStats:
         return ClientStats(*map(add, astuple(self), astuple(other)))
 
     def past(self) -> ClientStats:
         """The counters, which stay valid when the workers have ended."""
-        return ClientStats(refused=self.refused)
+        return replace(self, open=0, half_open=0, closed=0, connections=0, spent=0)
 
 
 class TaskStats(Struct, frozen=True):

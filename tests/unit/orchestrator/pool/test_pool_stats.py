@@ -47,6 +47,7 @@ class StatsTests(PoolTestCase):
         self.last().count(1)
         self.assertEqual(self.requests(), 8)
         self.assertEqual(self.pool.stats().ended.all.codes, {200: 3})
+        self.assertEqual(self.pool.stats().exits, {"crash": 1})
 
     def test_health_check(self) -> None:
         """What a worker counts before it is ready is no request: it has probed itself."""

@@ -86,6 +86,20 @@ class WorkerRecordTests(SynchronousTestCase):
         self.assertTrue(view.outdated)
         self.assertEqual(view.policy, self.spec.policy)
 
+    def test_exit_reason(self) -> None:
+        """Why it has ended is one word, for the figures."""
+        other = spec_for(self.reactor, 4)
+        self.assertEqual(self.record.exit_reason(self.spec), "start")
+        self.record.enter(WorkerPhase.READY, 101)
+        self.assertEqual(self.record.exit_reason(self.spec), "crash")
+        self.record.retiring = True
+        self.assertEqual(self.record.exit_reason(self.spec), "stop")
+        self.assertEqual(self.record.exit_reason(other), "reload")
+        self.record.recycle_reason = "max_age"
+        self.assertEqual(self.record.exit_reason(self.spec), "recycled")
+        self.record.stuck = True
+        self.assertEqual(self.record.exit_reason(self.spec), "watchdog")
+
     def test_check_recycling(self) -> None:
         """It is outdated when it has reached a limit; that is found once, and only while it is ready."""
         self.count(10)
