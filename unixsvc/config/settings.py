@@ -226,6 +226,8 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar loggers: the lowest levels of some loggers, and of those below them, by their names.
     :ivar access: the requests that are logged: ``off``, ``errors`` for those with a code of 400 or more,
         ``all``, or a share of them, from 0 to 1.
+    :ivar ring_bytes: how much of the last events the orchestrator keeps in memory, as bytes of JSON; 0 for
+        none.
     """
 
     format: Literal["text", "json"] = "text"
@@ -233,6 +235,7 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     file: str = ""
     loggers: dict[str, LogLevel] = {}
     access: Literal["off", "errors", "all"] | Annotated[float, Meta(ge=0, le=1)] = "off"
+    ring_bytes: Annotated[int, Meta(ge=0, le=2**30)] = 4_194_304
 
 
 class ClientSettings(Struct, frozen=True):

@@ -37,6 +37,7 @@ from unixsvc.orchestrator.worker.import_path import log_unsafe_places
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
+from unixsvc.telemetry.log_sink import LogSink
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.typing import IOrchestratorWatcher
 
@@ -52,6 +53,7 @@ class Orchestrator(MultiService):
     :param level: the log level, which reloads and the control API change.
     :param passed_sockets: listening sockets that systemd has passed, by service.
     :param watcher: observes this orchestrator.
+    :param log: the log of this process; None if something else observes its events.
     :ivar tokens: the tokens of the services.
     :ivar inspector: asks their workers what they do.
     """
@@ -65,6 +67,7 @@ class Orchestrator(MultiService):
         level: LogLevelFilter | None = None,
         passed_sockets: PassedSockets | None = None,
         watcher: IOrchestratorWatcher | None = None,
+        log: LogSink | None = None,
     ) -> None:
         super().__init__()
         self._registered = self._settings = msgspec.structs.replace(settings, services={})
@@ -84,6 +87,7 @@ class Orchestrator(MultiService):
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)
+        self._sink = log
         self._log = Logger(namespace="orchestrator")
 
     def register(self, name: str, settings: ServiceSettings) -> None:
@@ -115,6 +119,7 @@ class Orchestrator(MultiService):
                 self._reserve,
                 self._lock.renew,
                 self._certificates.current,
+                None if self._sink is None else self._sink.add_entries,
             )
             self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)

@@ -61,6 +61,7 @@ class PoolFactory:
     :param reserve: is released for the start of a worker.
     :param claim: raises ConfigError if another orchestrator serves the socket directory.
     :param certificates: returns those of a service by endpoint string, for a worker that starts.
+    :param on_access: as in :class:`~unixsvc.orchestrator.pool.process.WorkerProcess`.
     """
 
     reactor: IPoolReactor
@@ -70,6 +71,7 @@ class PoolFactory:
     reserve: DescriptorReserve | None = None
     claim: Callable[[], object] = bool
     certificates: Callable[[str], dict[str, ServerCertificate]] = _no_certificates
+    on_access: Callable[[bytes, int, str, int], bool] | None = None
     _specs: int = field(default=0, init=False)  # that were made
 
     def make_pool(
@@ -158,7 +160,15 @@ class PoolFactory:
             known = self.certificates(config.service)
             own = {each: known[each] for each in config.http.listen if each in known}
             config = msgspec.structs.replace(config, certificates=own)
-        return WorkerProcess(self.reactor, config, fds, owner, interpreter=interpreter, terminal=terminal)
+        return WorkerProcess(
+            self.reactor,
+            config,
+            fds,
+            owner,
+            interpreter=interpreter,
+            terminal=terminal,
+            on_access=self.on_access,
+        )
 
     def _make_host(
         self,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from unixsvc.limiting.table import RateTable
+    from unixsvc.telemetry.access.log import Journal
 
 __all__ = ["handler_context", "make_core", "make_service_host"]
 
@@ -73,6 +74,7 @@ class CoreParts(TypedDict, total=False):
     :ivar acting_user: returns the user of all requests; None to let the application authenticate users.
     :ivar limits: makes the table of rate limits; memory of this process without it.
     :ivar metrics_page: has the counters of the worker; memory of this process without it.
+    :ivar access: takes the entries of the access log; None to log them as other events.
     """
 
     blocking: IBlockingRunner | None
@@ -84,6 +86,7 @@ class CoreParts(TypedDict, total=False):
     acting_user: Callable[[], object] | None
     limits: Callable[[], RateTable]
     metrics_page: PageWriter
+    access: Journal | None
 
 
 async def make_service_host(
@@ -207,7 +210,7 @@ async def make_core(
         router,
         repository,
         handle,
-        logged(handle, config, router, now),
+        logged(handle, config, router, now, parts.get("access")),
         limits,
         users,
         failures,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
     from unixsvc.service.readiness import Readiness
+    from unixsvc.telemetry.access.log import Journal
 
 __all__ = ["gated", "logged", "make_job_runner", "mounted", "readiness"]
 
@@ -79,16 +80,21 @@ def make_job_runner(
 
 
 def logged(
-    handle: HandleMessage, config: WorkerConfig, router: Router, now: Callable[[], float]
+    handle: HandleMessage,
+    config: WorkerConfig,
+    router: Router,
+    now: Callable[[], float],
+    journal: Journal | None,
 ) -> LoggedHandle | None:
     """Return what answers requests with an access log; None if there is none."""
     access = config.log.access
     if access == "off":
         return None
     from unixsvc.service.calls.access import LoggedHandle
-    from unixsvc.telemetry.access_log import AccessLog
+    from unixsvc.telemetry.access.log import AccessLog
 
-    return LoggedHandle(handle, AccessLog(config.service, access, router.route_of), now)
+    log = AccessLog(config.service, access, router.route_of, slot=config.slot, journal=journal)
+    return LoggedHandle(handle, log, now)
 
 
 def readiness(

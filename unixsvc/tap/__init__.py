@@ -45,7 +45,12 @@ def makeService(options: Options) -> IService:
         restore(os.environ)
         activation = take(os.environ, os.getpid())
         orchestrator = Orchestrator(
-            settings, running, load=options.load, level=level, passed_sockets=activation.sockets
+            settings,
+            running,
+            load=options.load,
+            level=level,
+            passed_sockets=activation.sockets,
+            log=log.sink,
         )
         for name, service in settings.services.items():
             orchestrator.register(name, service)

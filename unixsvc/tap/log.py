@@ -10,8 +10,10 @@ from twisted.logger import ILogObserver
 from unixsvc.errors import ConfigError
 from unixsvc.tap.options import Options
 from unixsvc.telemetry.log_file import AppendedFile, LogOutput, OutputDescriptor
+from unixsvc.telemetry.log_ring import LogRing
+from unixsvc.telemetry.log_sink import LogSink
 from unixsvc.telemetry.log_writer import LogWriter
-from unixsvc.telemetry.logs import LogLevelFilter, LogObserver, log_writer
+from unixsvc.telemetry.logs import LogLevelFilter, log_writer
 from unixsvc.telemetry.stdlib.handlers import PythonLogging
 
 __all__ = ["ProcessLog", "make_log"]
@@ -21,11 +23,13 @@ class ProcessLog(Struct, frozen=True):
     """The log of this process.
 
     :ivar python: what Python's own logging adds to it.
+    :ivar sink: takes the events; None if an observer of ``twistd --logger`` does.
     """
 
     observer: ILogObserver
     writer: LogWriter
     python: PythonLogging
+    sink: LogSink | None = None
 
 
 def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
@@ -35,8 +39,10 @@ def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
     """
     form = options["log-format"] or options["settings"].log.format
     writer = log_writer(form, _log_output(options))
-    observer = level.filter(LogObserver(form, writer.write))
-    return ProcessLog(observer, writer, PythonLogging(level.observe))
+    size = options["settings"].log.ring_bytes
+    sink = LogSink(form, writer, LogRing(size) if size else None)
+    foreign = bool((options.parent or {}).get("logger"))
+    return ProcessLog(level.filter(sink), writer, PythonLogging(level.observe), None if foreign else sink)
 
 
 def _log_output(options: Options) -> LogOutput:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -13,12 +14,15 @@ from msgspec import Struct
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.telemetry.escapes import escape_json, escape_line
 
-__all__ = ["FORMATS", "LogRecord", "limited_name", "limited_text", "lost_events"]
+__all__ = ["FORMATS", "LAST_TIME", "LogRecord", "limited_name", "limited_text", "lost_events"]
 
 # An event has two long texts, fields, and three names; with all characters escaped, they still fit into the
 # longest line of a worker. All are limits of characters.
 _MAX_TEXT: Final = 16_000
 _MAX_NAME: Final = 1_000
+LAST_TIME: Final = 253_402_300_799
+"""The end of the year 9999: no format has a later time."""
+
 _WORD: Final = re.compile(r"[^\s\"'=\\{}\[\],]+")  # a value that needs no quotes
 
 
@@ -80,13 +84,21 @@ def limited_name(value: object) -> str:
 
 def _shown(value: Json) -> str:
     """The name or the value of a field in the text format: as it is if that is one word."""
-    if isinstance(value, str) and _WORD.fullmatch(value):
-        return value
-    return msgspec.json.encode(value).decode()
+    return _shown_text(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+@lru_cache(1024)  # most texts are names, or said of many requests
+def _shown_text(value: str) -> str:
+    return value if _WORD.fullmatch(value) else msgspec.json.encode(value).decode()
+
+
+@lru_cache(16)  # of the last seconds
+def _shown_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
 
 
 def _as_text(record: LogRecord) -> bytes:
-    when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.time))
+    when = _shown_second(int(record.time))
     origin = f" {record.origin}" if record.origin else ""
     about = f" [{record.request_id}]" if record.request_id else ""
     text = f"{when} {record.level} {record.namespace}{origin}{about}: {record.text}"

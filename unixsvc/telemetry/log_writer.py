@@ -67,8 +67,11 @@ class LogWriter:
         self._changed = threading.Condition()
         _writers.add(self)
 
-    def write(self, line: bytes) -> None:
-        """Add a line with its line end. Any thread may call it."""
+    def write(self, line: bytes, events: int = 1) -> None:
+        """Add a line with its line end, or some that are written at once. Any thread may call it.
+
+        :param events: the number of events that they stand for.
+        """
         if self._forked:
             with suppress(OSError):
                 self._output.write(line)
@@ -76,10 +79,10 @@ class LogWriter:
         with self._changed:
             if self._overflow or self._queued + len(line) > self._max_queued:
                 self._overflow = True
-                self._lose(1, _TOO_SLOW)
+                self._lose(events, _TOO_SLOW)
                 return
             self._add_loss()
-            self._add(_Lines(line))
+            self._add(_Lines(line, events))
 
     def start(self) -> None:
         """Start the thread."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from twisted.logger import (
@@ -29,14 +29,19 @@ from zope.interface import implementer
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.request_context import current_request_id
 from unixsvc.telemetry.log_file import LogOutput
-from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_name, limited_text, lost_events
+from unixsvc.telemetry.log_record import (
+    FORMATS,
+    LAST_TIME,
+    LogRecord,
+    limited_name,
+    limited_text,
+    lost_events,
+)
 from unixsvc.telemetry.log_writer import LogWriter
 from unixsvc.telemetry.stdlib.fields import json_fields
 from unixsvc.telemetry.stdlib.levels import LevelObserver
 
 __all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay", "to_record"]
-
-_LAST_TIME: Final = 253_402_300_799  # the end of the year 9999; no format has a later one
 
 
 @implementer(ILogFilterPredicate)
@@ -164,6 +169,6 @@ def _fields_of(event: LogEvent) -> JsonObject:
 def _time_of(event: LogEvent) -> float:
     for name in ("worker_time", "log_time"):
         seconds = event.get(name)
-        if isinstance(seconds, int | float) and 0 < seconds <= _LAST_TIME:
+        if isinstance(seconds, int | float) and 0 < seconds <= LAST_TIME:
             return float(seconds)
     return time.time()

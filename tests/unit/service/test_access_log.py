@@ -16,7 +16,8 @@ from tests.unit.service.served import ServedCase, code_of
 from unixsvc import GET, App, Conflict, Request
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
-from unixsvc.telemetry.access_log import NAMESPACE, AccessLog
+from unixsvc.telemetry.access.entry import NAMESPACE
+from unixsvc.telemetry.access.log import AccessLog
 
 HTTP = Http(token="off", trusted_proxies=("unix", "192.168.1.1"))
 
@@ -73,6 +74,7 @@ class AccessLogTests(ServedCase):
             event["fields"],
             {
                 "service": "shop",
+                "worker": 1,
                 "method": "GET",
                 "path": "/show/7",
                 "route": "GET /show/{id:int}",

@@ -13,7 +13,7 @@ from unixsvc import GET, POST, WEBSOCKET, App, Conflict, RateLimit, WebSocket
 from unixsvc.config.http import Http, StaticFolder
 from unixsvc.config.settings import Limits
 from unixsvc.limiting.service_rate import ServiceRate
-from unixsvc.telemetry.access_log import NAMESPACE
+from unixsvc.telemetry.access.entry import NAMESPACE
 
 HTTP = Http(token="off", allowed_hosts=("localhost",), max_header_bytes=512, header_timeout=4, docs=False)
 UPGRADE = (

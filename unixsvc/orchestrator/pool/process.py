@@ -7,7 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
@@ -26,6 +27,9 @@ from unixsvc.orchestrator.worker.lines import LineSplitter
 from unixsvc.schedules.spec import ScheduleSpec
 from unixsvc.service.spec import StatsReport, WorkerConfig
 from unixsvc.telemetry.logs import relay
+
+if TYPE_CHECKING:
+    from unixsvc.orchestrator.pool.access_reader import AccessReader
 
 __all__ = ["InheritedFds", "WorkerExit", "WorkerOwner", "WorkerProcess"]
 
@@ -106,6 +110,8 @@ class WorkerProcess(ProcessProtocol):
     :param make_group: makes the group of a worker and its descendants from the pid of the worker.
     :param interpreter: Python; empty for that of this process.
     :param terminal: the descriptor of its terminal; None for the log and no input.
+    :param on_access: takes the entries of its access log, as
+        :meth:`~unixsvc.telemetry.log_sink.LogSink.add_entries`; None to log them as its other events.
     :ivar status: its latest statistics.
     :ivar cause: why it could not start, if that is known.
     :ivar schedules: those of its application, once it is ready.
@@ -122,6 +128,7 @@ class WorkerProcess(ProcessProtocol):
         make_group: Callable[[int], DescendantGroup] = DescendantGroup,
         interpreter: str = "",
         terminal: int | None = None,
+        on_access: Callable[[bytes, int, str, int], bool] | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -141,6 +148,8 @@ class WorkerProcess(ProcessProtocol):
         self._make_group = make_group
         self._interpreter = interpreter
         self._terminal = terminal
+        self._on_access = on_access
+        self._access: AccessReader | None = None
         self._group: DescendantGroup | None = None
         self.status = StatsReport()
         self.cause = ""
@@ -178,10 +187,20 @@ class WorkerProcess(ProcessProtocol):
         descriptors |= {messages.REPORTS_FD: "r", messages.COMMANDS_FD: "w"}
         descriptors |= {messages.LIMITS_FD: self.fds.limits, messages.METRICS_FD: self.fds.metrics}
         descriptors |= dict(enumerate(self.fds.listening, messages.LISTENING_FD))
+        access = self._make_access_reader()
+        if access is not None:
+            descriptors[messages.access_descriptor(len(self.fds.listening))] = access.descriptor
         try:
             self._reactor.spawnProcess(self, command[0], command, environment, childFDs=descriptors)
+        except BaseException:
+            if access is not None:
+                access.abandon()
+            raise
         finally:
             os.close(null)
+        if access is not None:
+            access.start()
+        self._access = access
         self._last_pid = self.pid
         self.transport.writeToChild(messages.COMMANDS_FD, messages.encode_line(self._config))
 
@@ -264,10 +283,26 @@ class WorkerProcess(ProcessProtocol):
             self._group.kill()
         for pipe in self._pipes.values():
             pipe.end()
+        if self._access is not None:
+            self._access.end()
         self._answer_stats_requests()
         self._questions.end()
         failed = not isinstance(reason.value, ProcessDone)
         self._owner.worker_ended(self, WorkerExit(_exit_status(reason.value), self.cause, failed))
+
+    def _make_access_reader(self) -> AccessReader | None:
+        if self._config.log.access == "off" or self._config.debugged:
+            return None
+        from unixsvc.orchestrator.pool.access_reader import AccessReader  # late: few services log access
+
+        return AccessReader(self._reactor, self._log_access)
+
+    def _log_access(self, entries: bytes, lost: int) -> None:
+        from unixsvc.orchestrator.pool.access_reader import relay_entries
+
+        take = self._on_access or partial(relay_entries, self._log)
+        if not take(entries, lost, self._config.service, self.slot):
+            self._log.error("what the worker has noted for the access log cannot be read")
 
     def _report(self, line: bytes) -> None:
         try:

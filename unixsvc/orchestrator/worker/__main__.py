@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unixsvc.listen.tls import TlsContext
     from unixsvc.orchestrator.worker.debug.terminal import Terminal
     from unixsvc.service.spec import WorkerConfig
+    from unixsvc.telemetry.access.journal import AccessJournal
 
 __all__ = ["main"]
 
@@ -116,7 +117,9 @@ def main() -> None:
     compile_settled_sources()
     running = cast(IWorkerReactor, reactor)
     UnawaitedDeferreds(running).install()
-    worker = Worker(config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls))
+    worker = Worker(
+        config, WorkerRuntime(loop, running, level, flush_log, orphan_watch, tls, _open_journal(config))
+    )
     if terminal is not None:
         terminal.on_end(worker.interrupt)
     running.callWhenRunning(worker.start)
@@ -154,11 +157,31 @@ def _descriptors(config: WorkerConfig) -> tuple[list[int], list[int]]:
         LISTENING_FD,
         METRICS_FD,
         REPORTS_FD,
+        access_descriptor,
     )
 
-    sockets = len(config.http.listen) if config.http else 1
+    sockets = _count_sockets(config)
     own = [REPORTS_FD, COMMANDS_FD, COUNTS_FD, LIMITS_FD, METRICS_FD]
+    if _has_journal(config):
+        own.append(access_descriptor(sockets))
     return own, list(range(LISTENING_FD, LISTENING_FD + sockets))
+
+
+def _count_sockets(config: WorkerConfig) -> int:
+    return len(config.http.listen) if config.http else 1
+
+
+def _has_journal(config: WorkerConfig) -> bool:
+    return config.log.access != "off" and not config.debugged
+
+
+def _open_journal(config: WorkerConfig) -> AccessJournal | None:
+    if not _has_journal(config):
+        return None
+    from unixsvc.orchestrator.worker.messages import access_descriptor
+    from unixsvc.telemetry.access.journal import AccessJournal
+
+    return AccessJournal(access_descriptor(_count_sockets(config)))
 
 
 def _prepare_breakpoints(config: WorkerConfig) -> Terminal | None:

@@ -44,6 +44,7 @@ __all__ = [
     "WorkerFailed",
     "WorkerLeadsGroup",
     "WorkerReady",
+    "access_descriptor",
     "check_version",
     "decode_command",
     "decode_config",
@@ -58,6 +59,14 @@ COUNTS_FD: Final = 5
 LIMITS_FD: Final = 6
 METRICS_FD: Final = 7
 LISTENING_FD: Final = 8  # the first of one or more
+
+
+def access_descriptor(listening: int) -> int:
+    """The descriptor for the lines of the access log, if there is one.
+
+    :param listening: the number of listening sockets.
+    """
+    return LISTENING_FD + listening
 
 
 class DrainCommand(Struct, frozen=True, tag="drain"):

@@ -62,6 +62,7 @@ from unixsvc.transport.private_apis import connect_descriptors
 
 if TYPE_CHECKING:
     from unixsvc.limiting.table import RateTable
+    from unixsvc.telemetry.access.journal import AccessJournal
 
 __all__ = ["Worker", "WorkerRuntime"]
 
@@ -83,6 +84,7 @@ class WorkerRuntime(Struct, frozen=True):
     :ivar level: the log level.
     :ivar flush_log: writes the rest of the log.
     :ivar tls: the TLS settings of each listening socket; None for plain text.
+    :ivar access: takes the entries of the access log; None without one.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -91,6 +93,7 @@ class WorkerRuntime(Struct, frozen=True):
     flush_log: Callable[[], object]
     orphan_watch: OrphanWatch
     tls: Sequence[TlsContext | None] = (None,)
+    access: AccessJournal | None = None
 
 
 class Worker:
@@ -274,7 +277,13 @@ class Worker:
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
         app = load_app(config.settings.app)
         return await make_service_host(
-            config, app, endpoint, self._reactor, limits=_rate_table, metrics_page=PageWriter(METRICS_FD)
+            config,
+            app,
+            endpoint,
+            self._reactor,
+            limits=_rate_table,
+            metrics_page=PageWriter(METRICS_FD),
+            access=self._runtime.access,
         )
 
     def _fail(self, reason: str) -> None:

@@ -15,7 +15,7 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
-from unixsvc.telemetry.access_log import AccessLog
+from unixsvc.telemetry.access.log import AccessLog
 
 __all__ = ["LoggedHandle"]
 
@@ -33,6 +33,7 @@ class LoggedHandle:
     def __init__(self, handle: HandleMessage, log: AccessLog, now: Callable[[], float]) -> None:
         self._handle = handle
         self._record = log.record
+        self._least = log.least
         self._now = now
         self.seconds_for = handle.seconds_for
         self.hold_back = handle.hold_back
@@ -41,6 +42,11 @@ class LoggedHandle:
         """Start to handle a request."""
         started = self._now()
         answer = self._handle(request)
+        if type(answer) is Reply:  # nearly always, and so without further calls
+            code = answer.code if answer.head is None else answer.head.status or answer.code
+            if code >= self._least:
+                self._record(request, code, self._now() - started, len(answer.body))
+            return answer
         if isinstance(answer, SuspendedCoroutine):
             return start(self._wait(request, started, answer))
         return self._answered(request, started, answer)
@@ -77,7 +83,8 @@ class LoggedHandle:
     def _answered(self, request: Request, started: float, answer: Reply | ReplyStream) -> Reply | ReplyStream:
         if isinstance(answer, ReplyStream):
             return _LoggedStream(answer, partial(self._ended, request, started))
-        self._ended(request, started, answer.code, len(answer.body))
+        code = answer.code if answer.head is None else answer.head.status or answer.code
+        self._ended(request, started, code, len(answer.body))
         return answer
 
     def _ended(self, request: Request, started: float, code: int, size: int) -> None:

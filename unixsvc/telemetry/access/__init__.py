@@ -1,0 +1,1 @@
+"""The access log: its events, and their way to the orchestrator."""

@@ -1,0 +1,111 @@
+"""Memory that a worker shares with the orchestrator, and in which it notes the requests that it has answered.
+
+What a worker has noted is there whatever happens to it then, so the log has each request whose reply a client
+has got. No system call is needed, and nothing is woken up.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import Final
+
+__all__ = ["JOURNAL_BYTES", "AccessJournal", "JournalReader", "make_journal"]
+
+JOURNAL_BYTES: Final = 1_048_576
+"""The size: with 20,000 requests a second and about 120 bytes for each, those of 0.4 seconds."""
+
+_HEADER: Final = 64
+_WRITTEN: Final = 0  # entries of the header: bytes since the start
+_READ: Final = 1
+_LOST: Final = 2  # events
+
+
+def make_journal() -> int:
+    """Allocate the memory.
+
+    :returns: its descriptor.
+    """
+    descriptor = os.memfd_create("unixsvc-access", os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, _HEADER + JOURNAL_BYTES)
+    return descriptor
+
+
+class _Memory:
+    """The memory, as a ring of bytes with three counters before them, each with one writer."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        memory = memoryview(self._map)
+        self.counters = memory[:_HEADER].cast("Q")
+        self.ring = memory[_HEADER:]
+
+
+class AccessJournal:
+    """The worker's side.
+
+    :param descriptor: of the memory; it may be closed then.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        memory = _Memory(descriptor)
+        self._counters, self._ring = memory.counters, memory.ring
+        self._size = len(memory.ring)
+        self._start = self._counters[_WRITTEN]  # of the present round through the ring
+        self._at = 0
+        self._end = 0  # where a line must end to be written without a further look
+
+    def add(self, line: bytes) -> None:
+        """Note a request; if there is no room, count it as lost.
+
+        :param line: with its line end.
+        """
+        at = self._at
+        end = at + len(line)
+        if end > self._end and not self._has_room(end):
+            self._counters[_LOST] += 1
+        elif end <= self._size:
+            self._ring[at:end] = line
+            self._at = end
+            self._counters[_WRITTEN] = self._start + end
+        else:
+            self._wrap(line)
+
+    def _has_room(self, end: int) -> bool:
+        free = self._counters[_READ] + self._size - self._start
+        self._end = min(free, self._size)
+        return end <= free
+
+    def _wrap(self, line: bytes) -> None:
+        first = self._size - self._at
+        rest = len(line) - first
+        self._ring[self._at :], self._ring[:rest] = line[:first], line[first:]
+        self._start += self._size
+        self._at, self._end = rest, 0
+        self._counters[_WRITTEN] = self._start + rest
+
+
+class JournalReader:
+    """The orchestrator's side. The worker, and so its application, may have written anything.
+
+    :param descriptor: of the memory; it may be closed then.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        memory = _Memory(descriptor)
+        self._counters, self._ring = memory.counters, memory.ring
+        self._size = len(memory.ring)
+        self._lost = 0
+
+    def take(self) -> tuple[bytes, int]:
+        """Return the lines since the last call, and the number of events that are lost since."""
+        read, written = self._counters[_READ], self._counters[_WRITTEN]
+        lost, self._lost = self._lost, self._counters[_LOST]
+        if not 0 <= written - read <= self._size:  # no worker writes that
+            self._counters[_READ] = written
+            return b"", self._lost - lost
+        at, size = read % self._size, written - read
+        data = bytes(self._ring[at : at + size])
+        data += bytes(self._ring[: size - len(data)])
+        self._counters[_READ] = written
+        return data, self._lost - lost
