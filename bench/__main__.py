@@ -24,6 +24,7 @@ from bench.reports.rst_tables import write_rst
 from bench.reports.svg_plot import write_plot
 from bench.rounds import Options, Row, measure_group
 from bench.session import Part, Session
+from bench.soak.command import soak_command
 from bench.systems import SYSTEMS
 
 PARTS: Final = {
@@ -84,7 +85,8 @@ def main(
 ) -> None:
     """Measure PARTs of the benchmark, all but the last by default, for unixsvc and comparable systems.
 
-    ``python -m bench compare`` compares two revisions of unixsvc; see its --help.
+    ``python -m bench compare`` compares two revisions of unixsvc; ``python -m bench soak`` finds out whether
+    memory grows. See their --help.
     """
     console = Console()
     if not console.is_terminal:
@@ -146,6 +148,8 @@ def run() -> None:
     """Run the command that the first argument names."""
     if sys.argv[1:2] == ["compare"]:
         compare_command(sys.argv[2:], prog_name="python -m bench compare")
+    elif sys.argv[1:2] == ["soak"]:
+        soak_command(sys.argv[2:], prog_name="python -m bench soak")
     else:
         main(prog_name="python -m bench")
 

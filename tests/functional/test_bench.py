@@ -1,21 +1,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
-from twisted.trial.unittest import SynchronousTestCase
 
-_BENCH = Path(__file__).resolve().parents[2] / "bench"
-_TIMEOUT = 300.0  # seconds; only reached if something is broken or the machine is very busy
+from tests.functional.bench_case import TIMEOUT, BenchCase
+
 _FAILING = """\
 import sys, tempfile
 from pathlib import Path
@@ -29,46 +24,7 @@ with tempfile.TemporaryDirectory() as folder, ProcessGroup(folder) as processes:
 """
 
 
-class BenchTestCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        """A folder with nothing but ``bench``, so that the installed package is measured."""
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-        os.symlink(_BENCH, os.path.join(self.folder, "bench"))
-        self.temporary = os.path.join(self.folder, "tmp")
-        os.mkdir(self.temporary)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start Python in the folder, in a session of its own."""
-        path = os.pathsep.join(os.path.abspath(each) for each in sys.path)
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path, "TMPDIR": self.temporary},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.addCleanup(self._end, process)
-        return process
-
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-    def run_python(self, *arguments: str) -> str:
-        """Run Python in the folder; it must succeed. Its output."""
-        process = self.start(*arguments)
-        out, errors = process.communicate(timeout=_TIMEOUT)
-        self.assertEqual(process.returncode, 0, errors)
-        return out
-
-    def assertNothingLeft(self) -> None:
-        """No temporary file is left."""
-        self.assertEqual(os.listdir(self.temporary), [])
-
+class BenchTestCase(BenchCase):
     def test_ratios(self) -> None:
         """A request costs less than eight times the floor, and with many routes less than twice as much.
 
@@ -96,7 +52,7 @@ class BenchTestCase(SynchronousTestCase):
         process = self.start("-m", "bench", "connections", "--seconds", "60")
         started = self.descendants(process, "bench.servers.amp")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=_TIMEOUT)
+        process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130)
         self.assertEqual([each for each in started if each.is_running()], [])
         self.assertNothingLeft()

@@ -124,6 +124,7 @@ _FEATURES = {
     "unixsvc.datasource.unix", "unixsvc.domain.uploads", "unixsvc.files", "unixsvc.interception.chain",
     "unixsvc.limiting.table", "unixsvc.rest", "unixsvc.routing.parameters.kinds", "unixsvc.routing.websocket",
     "unixsvc.security.user_gate", "unixsvc.server.websocket", "unixsvc.service.jobs",
+    "unixsvc.service.readiness",
     "unixsvc.telemetry.access_log", "unixsvc.wire.websockets",
 }  # fmt: skip
 

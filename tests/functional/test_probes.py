@@ -158,7 +158,7 @@ class DrainTests(OrchestratorTestCase):
         [http.first]
         app = "probed:app"
         listen = ["unix:first.sock"]
-        drain_delay = 1
+        drain_delay = 2
         [http.second]
         app = "probed:app"
         listen = ["unix:second.sock"]

@@ -64,7 +64,7 @@ class ListeningPool(Service, ABC):
             return self._drain()
         if self._closing is None:
             self._closing = self._clock.callLater(delay, self._close)
-        return self._drain().addBoth(self._ended_all)
+        return self._drain().addCallback(self._ended_all)
 
     async def restart(self) -> None:
         """Drain, and serve again.

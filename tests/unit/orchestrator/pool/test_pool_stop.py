@@ -143,6 +143,15 @@ class DrainDelayTests(PoolTestCase):
         self.reactor.advance(1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_cancelled(self) -> None:
+        """A caller that does not wait for the end does not shorten the delay."""
+        self.run_delayed()
+        self.pool.stopService().addErrback(lambda failure: None).cancel()
+        self.live(2.875)
+        self.assertEqual(self.listener.done, ["open"])
+        self.live(0.125)
+        self.assertEqual(self.listener.done, ["open", "close"])
+
     def test_abort(self) -> None:
         """An abort does not wait."""
         first, second = self.run_delayed()

@@ -1,0 +1,1 @@
+"""``python -m bench soak``: whether memory, descriptors and threads stay flat under a mixed load."""
