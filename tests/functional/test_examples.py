@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples.blocks import ROOT, pages
 from tests.examples.page import check_page, is_interactive
+
+_NEED: Final = {"tracing": "opentelemetry"}
 
 
 class PagesTests(SynchronousTestCase):
@@ -20,6 +24,8 @@ def _test_of(page: Path) -> Callable[[SynchronousTestCase], None]:
         check_page(page)
 
     test.__doc__ = f"What {page.relative_to(ROOT)} shows works."
+    if page.stem in _NEED and find_spec(_NEED[page.stem]) is None:
+        test.skip = f"needs {_NEED[page.stem]}"  # type: ignore[attr-defined]  # trial's way
     return test
 
 

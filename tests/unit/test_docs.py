@@ -26,6 +26,7 @@ from unixsvc.config.settings import (
     ServiceSettings,
     Settings,
 )
+from unixsvc.config.tracing import Tracing
 from unixsvc.tap import Options
 from unixsvc.wire.messages import ClientMessage, ServerMessage
 
@@ -104,6 +105,10 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[log]`` is described, with its default."""
         self.assertDescribed("``[log]``", defaults_of(Log))
 
+    def test_tracing(self) -> None:
+        """Each key of ``[tracing]`` is described, with its default."""
+        self.assertDescribed("``[tracing]``", defaults_of(Tracing))
+
     def test_http(self) -> None:
         """Each key of ``[http]`` and of the tables in it is described, with its default."""
         tables = ("cors", "static", "websocket")
@@ -133,7 +138,17 @@ class ConfigurationPage(SynchronousTestCase):
 
     def test_top(self) -> None:
         """So is each key outside of the tables."""
-        tables = {"limits", "security", "services", "gateways", "log", "control", "tokens", "access"}
+        tables = {
+            "limits",
+            "security",
+            "services",
+            "gateways",
+            "log",
+            "control",
+            "tokens",
+            "access",
+            "tracing",
+        }
         derived = {"source", "folder", "files"}  # not written, but known from where the files are
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)
 

@@ -10,6 +10,7 @@ from typing import Final
 from unixsvc.config.file import ConfigFile, gateway_service, http_tables
 from unixsvc.config.http import UNIX_PROXIES, Cors, Http, StaticFolder, parse_listen
 from unixsvc.config.settings import CONTROL_SERVICE, SHARED_TOKEN
+from unixsvc.config.tracing import check_tracing
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PathPrefix
 from unixsvc.errors import ConfigError
 from unixsvc.limiting.service_rate import ServiceRate
@@ -20,7 +21,9 @@ __all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_na
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
 _HEADER_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.6.2
-_OWN_META: Final = ("client_address", "idempotency_key", "request_id", "traceparent", "user")
+_OWN_META: Final = (
+    "baggage", "client_address", "idempotency_key", "request_id", "traceparent", "tracestate", "user"
+)  # fmt: skip
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
 _BUILTIN = PathPrefix.parse(BUILTIN_PREFIX)
 _POLICY = re.compile(r"[\x20-\x7e]*")
@@ -33,7 +36,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def check_file(file: ConfigFile, source: str) -> None:
-    """Check the services of a file: there is at least one, with a valid name and environment; and the log.
+    """Check the services of a file, the log, and the traces. There is at least one service.
 
     :param source: the file, for messages.
     :raises ConfigError: naming the first one that is wrong.
@@ -52,6 +55,7 @@ def check_file(file: ConfigFile, source: str) -> None:
         if name in _ROOT_LOGGERS:
             where = f"{source}: log.loggers"
             raise ConfigError(where, f"{name!r} stands for all loggers", "set log.level instead")
+    check_tracing(file.tracing, source)
 
 
 def check_name(service: str, where: str) -> None:

@@ -34,7 +34,7 @@ _PATHS: Final[dict[tuple[str, ...], Callable[[Settings], str]]] = {
     ("python",): lambda settings: settings.python,
     ("log", "file"): lambda settings: settings.log.file,
 }
-_USERS_TABLES: Final = ("environment", "options")  # which may have secrets
+_USERS_TABLES: Final = ("environment", "options", "headers")  # which may have secrets
 
 
 def effective_toml(

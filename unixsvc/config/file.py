@@ -24,6 +24,7 @@ from unixsvc.config.settings import (
     ServiceSettings,
 )
 from unixsvc.config.sources.layers import Layer, Layers
+from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, Seconds
 from unixsvc.domain.validation.field_errors import FieldError
 from unixsvc.domain.validation.formats import DECODED
@@ -105,6 +106,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar control: who may use the control API.
     :ivar tokens: tokens besides the shared one, by their names.
     :ivar access: who may call services, by the names of the rules.
+    :ivar tracing: traces of requests.
     """
 
     socket_dir: str | None = None
@@ -119,11 +121,12 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     control: ControlAccess = ControlAccess()
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}
+    tracing: Tracing = Tracing()
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
-    "http.websocket": WebSockets, "control": ControlAccess,
+    "http.websocket": WebSockets, "control": ControlAccess, "tracing": Tracing,
 }  # fmt: skip
 
 

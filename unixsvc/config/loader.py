@@ -259,4 +259,5 @@ def _resolve(
         tokens=file.tokens,
         access=file.access,
         python=str(folder / file.python) if file.python else "",
+        tracing=file.tracing,
     )

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.http import Http
+from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
 from unixsvc.limiting.service_rate import ServiceRate
@@ -263,6 +264,7 @@ class Settings(Struct, frozen=True):
     :ivar tokens: the tables ``[tokens.NAME]``.
     :ivar access: the tables ``[access.NAME]``.
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
+    :ivar tracing: traces of requests.
     """
 
     source: str
@@ -280,6 +282,7 @@ class Settings(Struct, frozen=True):
     access: dict[str, AccessRule] = {}
     files: tuple[str, ...] = ()
     python: str = ""
+    tracing: Tracing = Tracing()
 
     @property
     def directory_mode(self) -> int:

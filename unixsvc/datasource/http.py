@@ -21,6 +21,7 @@ from unixsvc.domain.idempotency_key import META_KEY, with_own_key
 from unixsvc.domain.interfaces import IRouterDatasource
 from unixsvc.domain.json import NOT_JSON, Json, JsonObject
 from unixsvc.domain.message import EMPTY, Reply, Request
+from unixsvc.domain.trace_context import inherited_meta
 from unixsvc.errors import BadGateway, DeadlineExceeded, TooLarge, Unavailable, error_from
 from unixsvc.socket_directory import check_socket_path
 
@@ -97,9 +98,9 @@ class HttpDatasource:
         return f"{self._base}{request.path}{f'?{query}' if query else ''}"
 
     def _headers_for(self, request: Request) -> dict[str, str]:
-        headers = {"Accept": "application/json", "X-Request-ID": request.request_id, **self._headers}
-        if "traceparent" in request.meta:
-            headers["traceparent"] = request.meta["traceparent"]
+        trace = inherited_meta(request)
+        request_id = trace.pop("request_id")
+        headers = {"Accept": "application/json", "X-Request-ID": request_id, **self._headers, **trace}
         meta = with_own_key(request)
         if META_KEY in meta:
             headers["Idempotency-Key"] = meta[META_KEY]

@@ -27,6 +27,7 @@ from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json
 from unixsvc.domain.message import Created, Reply, Request
 from unixsvc.domain.request_context import current_request
+from unixsvc.domain.trace_context import inherited_meta
 from unixsvc.interception.call import Interceptor
 from unixsvc.interception.client import ClientInterceptors, Send
 
@@ -130,11 +131,7 @@ def _inherited(options: StreamOptions) -> dict[str, str]:
     meta = options.get("meta") or {}
     if current is None:
         return meta
-    request = current[0]
-    inherited = {"request_id": request.request_id}
-    if "traceparent" in request.meta:
-        inherited["traceparent"] = request.meta["traceparent"]
-    return inherited | meta
+    return inherited_meta(current[0]) | meta
 
 
 def _as_json(result: object) -> Raw:

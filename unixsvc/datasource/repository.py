@@ -42,6 +42,10 @@ class RouterRepository:
         """Return whether a path is below the prefix of a mount."""
         return bool(self._mounts) and any(prefix.contains(path) for prefix, _, _ in self._mounts)
 
+    def mount_of(self, path: str) -> str | None:
+        """Return the prefix of the mount of a path; None if it has none."""
+        return next((prefix.plain for prefix, _, _ in self._mounts if prefix.contains(path)), None)
+
     def datasource_for(self, request: Request) -> IRouterDatasource:
         """Return the mount of the request's path, or the application."""
         if self._mounts:

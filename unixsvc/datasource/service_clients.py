@@ -18,6 +18,7 @@ from unixsvc.domain.interfaces import IServices
 from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.request_context import current_request
+from unixsvc.domain.trace_context import inherited_meta
 from unixsvc.errors import DeadlineExceeded, Unavailable
 from unixsvc.telemetry.metrics.snapshot import ClientStats
 
@@ -225,10 +226,7 @@ class ServiceClients(ServiceVerbs):
         left = deadline - self._now()
         if left <= 0:
             raise DeadlineExceeded
-        inherited = {"request_id": request.request_id}
-        if "traceparent" in request.meta:
-            inherited["traceparent"] = request.meta["traceparent"]
-        options["meta"] = inherited | meta
+        options["meta"] = inherited_meta(request) | meta
         if left != math.inf:  # as it is for a stream without a limit
             options["timeout"] = left if timeout is None else min(timeout, left)
         return client

@@ -22,6 +22,7 @@ from unixsvc.domain.route_series import UNCOUNTED
 __all__ = [
     "RequestContext",
     "RequestSlot",
+    "adopt",
     "current_request",
     "current_request_id",
     "current_slot",
@@ -178,3 +179,9 @@ def detach() -> Context:
     _current.set(slot.outer or _NO_SLOT)
     _shield.set(None)
     return context
+
+
+def adopt(context: Context) -> None:
+    """Take over what the first step of a request has left in another context, as if it had run here."""
+    _current.set(context.get(_current, _NO_SLOT))
+    _shield.set(context.get(_shield))

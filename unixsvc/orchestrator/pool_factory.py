@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.access import rules_about
 from unixsvc.config.http import parse_listen
-from unixsvc.config.settings import ServiceSettings, Settings
+from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings
+from unixsvc.config.tracing import Tracing
 from unixsvc.datasource.idempotency.directory import directory_path, make_directory
 from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.listen.fd_limits import DescriptorReserve
@@ -207,6 +208,7 @@ class PoolFactory:
             socket_dir=settings.socket_dir,
             http=settings.gateways.get(name),
             access=rules_about(settings.access, name),
+            tracing=Tracing() if name == CONTROL_SERVICE else settings.tracing,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -11,6 +11,14 @@ from msgspec import Struct
 from unixsvc.domain.body_spec import BodySpec
 from unixsvc.domain.header_names import canonical_name
 from unixsvc.domain.message import EMPTY, Caller, Request
+from unixsvc.domain.trace_context import (
+    BAGGAGE,
+    MAX_BAGGAGE,
+    MAX_TRACESTATE,
+    TRACEPARENT,
+    TRACESTATE,
+    is_traceparent,
+)
 from unixsvc.errors import Malformed
 from unixsvc.rest.bodies import RequestHeaders, decode_body, decode_special_body, decode_utf8
 
@@ -26,9 +34,6 @@ __all__ = [
 # No spaces and no brackets: the log has it in brackets, and other text could be forged there.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _SECONDS: Final = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}")
-# https://www.w3.org/TR/trace-context/#traceparent-header: later versions may have more after the flags.
-_IDS: Final = "-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-_TRACEPARENT: Final = re.compile(rf"00{_IDS}|(?!00|ff)[0-9a-f]{{2}}{_IDS}(?:-[\x21-\x7e]{{0,200}})?")
 _METHODS: Final = {
     method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
@@ -86,11 +91,22 @@ def _decode_meta(headers: RequestHeaders) -> dict[str, str]:
             meta["request_id"] = request_id
     if b"Traceparent" in headers:
         traceparent = headers[b"Traceparent"][-1].decode("latin-1")
-        if _TRACEPARENT.fullmatch(traceparent):
-            meta["traceparent"] = traceparent
+        if is_traceparent(traceparent):
+            meta[TRACEPARENT] = traceparent
+            if b"Tracestate" in headers:
+                _join(headers[b"Tracestate"], TRACESTATE, MAX_TRACESTATE, meta)
+    if b"Baggage" in headers:
+        _join(headers[b"Baggage"], BAGGAGE, MAX_BAGGAGE, meta)
     if b"Idempotency-Key" in headers:
         meta["idempotency_key"] = headers[b"Idempotency-Key"][-1].decode("latin-1")
     return meta
+
+
+def _join(values: Sequence[bytes], name: str, longest: int, meta: dict[str, str]) -> None:
+    """Add a list that several header fields may have; one that is too long, or not ASCII, is left out."""
+    joined = b",".join(values)
+    if len(joined) <= longest and joined.isascii():
+        meta[name] = joined.decode("ascii")
 
 
 def forward_headers(headers: RequestHeaders, names: Iterable[str]) -> dict[str, str]:

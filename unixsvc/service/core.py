@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.datasource.idempotency.store import IdempotencyStore
 from unixsvc.datasource.repository import RouterRepository
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from unixsvc.security.user_gate import UserGates
     from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
+    from unixsvc.service.tracing import ServiceTracing
 
 __all__ = ["ServiceCore"]
 
@@ -43,6 +45,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
     :ivar logged: the same with the access log, for transports; None without an access log.
+    :ivar traced: the same with spans; None without tracing.
     :ivar users: makes gates; None if the service has neither users nor rules about them.
     :ivar limits: the rate limits.
     :ivar failures: logs the exceptions that peers must not see.
@@ -52,6 +55,8 @@ class ServiceCore(Struct, frozen=True):
     :ivar threads: run blocking actions; None if something else runs them.
     :ivar jobs: run the jobs of schedules; None if there are no schedules.
     :ivar page_interceptors: are called around pages; None without any.
+    :ivar tracing: makes the spans; None without tracing.
+    :ivar reactor: of the service.
     """
 
     config: WorkerConfig
@@ -74,6 +79,14 @@ class ServiceCore(Struct, frozen=True):
     threads: ThreadRunner | None = None
     jobs: JobRunner | None = None
     page_interceptors: PageInterceptors | None = None
+    traced: Any = None  # a function with attributes, or None
+    tracing: ServiceTracing | None = None
+    reactor: IReactorTime | None = None
+
+    @property
+    def outer_handle(self) -> Any:  # as traced
+        """What transports call (IHandleMessage)."""
+        return self.traced or self.logged or self.handle
 
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""
@@ -92,5 +105,7 @@ class ServiceCore(Struct, frozen=True):
         try:
             await self.application.close()
         finally:
+            if self.tracing is not None:
+                await self.tracing.close(self.reactor)
             self.clients.close()
             self.store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack, cast
 
@@ -42,7 +42,7 @@ from unixsvc.service.core import ServiceCore
 from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
-from unixsvc.service.optional_parts import gated, logged, make_job_runner, mounted, readiness
+from unixsvc.service.optional_parts import gated, logged, make_job_runner, mounted, readiness, traces
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from unixsvc.limiting.table import RateTable
+    from unixsvc.service.tracing import ServiceTracing
     from unixsvc.telemetry.access.log import Journal
 
 __all__ = ["handler_context", "make_core", "make_service_host"]
@@ -75,6 +76,7 @@ class CoreParts(TypedDict, total=False):
     :ivar limits: makes the table of rate limits; memory of this process without it.
     :ivar metrics_page: has the counters of the worker; memory of this process without it.
     :ivar access: takes the entries of the access log; None to log them as other events.
+    :ivar tracing: makes the spans; None for what the configuration says.
     """
 
     blocking: IBlockingRunner | None
@@ -87,6 +89,7 @@ class CoreParts(TypedDict, total=False):
     limits: Callable[[], RateTable]
     metrics_page: PageWriter
     access: Journal | None
+    tracing: ServiceTracing | None
 
 
 async def make_service_host(
@@ -128,7 +131,9 @@ async def make_core(
     clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
     metrics = ServiceMetrics(parts.get("metrics_page"))
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
-    services = with_interceptors(parts.get("services") or clients, app.client_interceptors, runner)
+    tracing = parts.get("tracing") or traces(config, now)
+    calls = clients if tracing is None else tracing.around_services(clients)
+    services = with_interceptors(parts.get("services") or calls, app.client_interceptors, runner)
     limits = ServiceLimits(config, parts.get("limits"), now)
     tasks = Tasks(config.service, blocking, runner, reactor)
     health, statistics = (
@@ -186,7 +191,8 @@ async def make_core(
     guard = parts.get("guard") or TokenGuard(
         policy, config.service, config.token, config.tokens, over_http=config.http is not None
     )
-    report = _error_report(app, router, parts.get("on_failure"))
+    spans_observer = None if tracing is None else tracing.failed
+    report = _error_report(app, router, [parts.get("on_failure"), spans_observer])
     failures = FailureLog(config.service, report)
     handle = HandleMessage(
         limits.around(intercept(repository, config.service, application, router, now)),
@@ -201,6 +207,7 @@ async def make_core(
         find_route=router.route_of,
     )
     contracts = ServiceContracts(config.service, router, mounts)
+    with_log = logged(handle, config, router, now, parts.get("access"))
     jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service)
     return ServiceCore(
         config,
@@ -210,7 +217,7 @@ async def make_core(
         router,
         repository,
         handle,
-        logged(handle, config, router, now, parts.get("access")),
+        with_log,
         limits,
         users,
         failures,
@@ -223,6 +230,9 @@ async def make_core(
         threads,
         jobs,
         around_pages(config.service, application, now),
+        None if tracing is None else tracing.around(with_log or handle, router, repository),
+        tracing,
+        reactor,
     )
 
 
@@ -239,7 +249,7 @@ def handler_context(
     http = config.http or Http()
     return HandlerContext(
         service=config.service,
-        handle=core.logged or core.handle,
+        handle=core.outer_handle,
         failures=core.failures,
         endpoint=endpoint,
         limits=config.limits,
@@ -274,15 +284,18 @@ def _lifespan_failed(service: str, ended: SharedResult[None], error: BaseExcepti
     ended.succeed(None)
 
 
-def _error_report(app: App, router: Router, observe: FailureObserver | None) -> FailureObserver | None:
-    hook = app.error_hook
-    if hook is None:
-        return observe
+def _error_report(
+    app: App, router: Router, optional: Sequence[FailureObserver | None]
+) -> FailureObserver | None:
+    hook, observers = app.error_hook, [each for each in optional if each is not None]
+    if hook is None and not observers:
+        return None
 
     def report(error: BaseException, request: Request) -> None:
-        if observe is not None:
+        for observe in observers:
             observe(error, request)
-        hook(error, request, router.route_of(request))
+        if hook is not None:
+            hook(error, request, router.route_of(request))
 
     return report
 

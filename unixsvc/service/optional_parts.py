@@ -1,4 +1,4 @@
-"""Parts that few services need: mounts, jobs, an access log, probes. Their modules are imported only then."""
+"""Parts that few services have: mounts, jobs, an access log, probes, traces. They are imported only then."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
     from unixsvc.service.readiness import Readiness
+    from unixsvc.service.tracing import ServiceTracing
     from unixsvc.telemetry.access.log import Journal
 
-__all__ = ["gated", "logged", "make_job_runner", "mounted", "readiness"]
+__all__ = ["gated", "logged", "make_job_runner", "mounted", "readiness", "traces"]
 
 
 def mounted(
@@ -125,3 +126,18 @@ def readiness(
         return await made().check(request, container.registry)
 
     return ready
+
+
+def traces(
+    config: WorkerConfig, now: Callable[[], float], *, whole_process: bool = False
+) -> ServiceTracing | None:
+    """Return what makes the spans of a service; None if it has no traces.
+
+    :param whole_process: as of :func:`unixsvc.service.tracing.start_tracing`.
+    :raises unixsvc.errors.ConfigError: if the extra ``otel`` is not installed.
+    """
+    if config.tracing.exporter == "off":
+        return None
+    from unixsvc.service.tracing import start_tracing
+
+    return start_tracing(config, now, whole_process=whole_process)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
+from unixsvc.config.tracing import Tracing
 from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.security.access import AcceptedToken
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, TaskStats
@@ -57,6 +58,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar owner: the uid of the orchestrator.
     :ivar access: the rules about who may call it, by their names.
     :ivar debugged: whether it has a terminal as its standard input, output and error.
+    :ivar tracing: traces of requests.
     """
 
     service: str
@@ -76,6 +78,7 @@ class WorkerConfig(Struct, frozen=True):
     debugged: bool = False
     access: dict[str, AccessRule] = {}
     certificates: dict[str, ServerCertificate] = {}
+    tracing: Tracing = Tracing()
 
     def __repr__(self) -> str:
         # The default one would show the token and private keys in logs.

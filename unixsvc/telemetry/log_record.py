@@ -34,6 +34,8 @@ class LogRecord(Struct, frozen=True, omit_defaults=True):
     :ivar logger: for events of a worker: the namespace of the logger in the worker.
     :ivar fields: further data of the application, by name.
     :ivar request_id: the id of the request, for events about a request.
+    :ivar trace_id: that of the request's trace (W3C Trace Context), in hexadecimal; empty without one.
+    :ivar span_id: that of the part of the trace in this service.
     """
 
     time: float
@@ -44,6 +46,8 @@ class LogRecord(Struct, frozen=True, omit_defaults=True):
     traceback: str = ""
     logger: str = ""
     fields: JsonObject = {}
+    trace_id: str = ""
+    span_id: str = ""
 
     @property
     def origin(self) -> str:
@@ -52,9 +56,12 @@ class LogRecord(Struct, frozen=True, omit_defaults=True):
 
     @property
     def text(self) -> str:
-        """The message and the fields."""
+        """The message, the fields, and the ids of the trace."""
+        fields: dict[str, Json] = {**self.fields}
+        if self.trace_id:
+            fields |= {"trace_id": self.trace_id, "span_id": self.span_id}
         return " ".join(
-            [self.message, *(f"{_shown(name)}={_shown(value)}" for name, value in self.fields.items())]
+            [self.message, *(f"{_shown(name)}={_shown(value)}" for name, value in fields.items())]
         )
 
 

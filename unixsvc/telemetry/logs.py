@@ -40,6 +40,7 @@ from unixsvc.telemetry.log_record import (
 from unixsvc.telemetry.log_writer import LogWriter
 from unixsvc.telemetry.stdlib.fields import json_fields
 from unixsvc.telemetry.stdlib.levels import LevelObserver
+from unixsvc.telemetry.trace_ids import trace_of
 
 __all__ = ["LogLevelFilter", "LogObserver", "log_writer", "relay", "to_record"]
 
@@ -142,12 +143,14 @@ def relay(log: Logger, text: bytes, level: str) -> None:
         request_id=record.request_id,
         traceback=record.traceback,
         fields=record.fields,
+        trace=(record.trace_id, record.span_id),
     )
 
 
 def to_record(event: LogEvent) -> LogRecord:
     """An event as a record. Applications may give events fields of any type and value."""
     failure = event.get("log_failure")
+    trace_id, span_id = trace_of(event)
     traceback = event.get("traceback") or (failure.getTraceback() if isinstance(failure, Failure) else "")
     return LogRecord(
         _time_of(event),
@@ -158,6 +161,8 @@ def to_record(event: LogEvent) -> LogRecord:
         limited_text(traceback),
         limited_name(event.get("worker_logger", "")),
         _fields_of(event),
+        trace_id,
+        span_id,
     )
 
 

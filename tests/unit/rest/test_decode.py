@@ -57,6 +57,22 @@ class MetaTests(SynchronousTestCase):
         expected = {"request_id": "r:1/a+b=@.-_", "traceparent": TRACE, "idempotency_key": "k"}
         self.assertEqual(read_meta(headers), expected)
 
+    def test_trace(self) -> None:
+        """The state of the trace comes with it; baggage in any case. What is too long is left out."""
+        trace = {
+            b"Traceparent": [TRACE.encode()],
+            b"Tracestate": [b"a=1", b"b=2"],
+            b"Baggage": [b"c=3", b"d=4"],
+        }
+        expected = {"traceparent": TRACE, "tracestate": "a=1,b=2", "baggage": "c=3,d=4"}
+        self.assertEqual(read_meta(trace), expected)
+        del trace[b"Traceparent"]
+        self.assertEqual(read_meta(trace), {"baggage": "c=3,d=4"})
+        for name, value in ((b"Tracestate", b"s" * 513), (b"Baggage", b"b" * 8193), (b"Baggage", b"\xe4")):
+            self.assertEqual(
+                read_meta({b"Traceparent": [TRACE.encode()], name: [value]}), {"traceparent": TRACE}
+            )
+
     def test_bad_request_id(self) -> None:
         """A request id that is empty, too long, or could forge log entries is ignored."""
         for value in (

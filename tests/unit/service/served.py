@@ -37,10 +37,14 @@ class ServedCase(SynchronousTestCase):
         access: Any = "off",
         limits: Limits | None = None,
         table: Callable[[], RateTable] = RateTable,
+        tracing: Any = None,
+        services: Any = None,
     ) -> ServiceHost:
         """Serve an application; over a socket if ``http`` is None.
 
         :param table: makes what the workers of the service share.
+        :param tracing: makes spans.
+        :param services: are called in place of real ones.
         """
         self.clock = Clock()
         self.endpoint = MemoryEndpoint()
@@ -61,6 +65,8 @@ class ServedCase(SynchronousTestCase):
             blocking=ImmediateRunner(),
             now=self.clock.seconds,
             limits=table,
+            tracing=tracing,
+            services=services,
         )
         host = self.successResultOf(Deferred.fromCoroutine(making))
         self.successResultOf(host.listen(probe=False))

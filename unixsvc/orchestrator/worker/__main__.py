@@ -105,7 +105,7 @@ def main() -> None:
     with endpoints_when_needed():
         import_framework_handler(config.settings.handler)
     if config.privileges.is_other_user:
-        import_framework(config.settings.handler)
+        import_framework(config.settings.handler, tracing=config.tracing.exporter != "off")
     raise_limit()
     tls = _or_fail(_load_tls, config)
     application_path = _application_path(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
@@ -27,6 +28,11 @@ _LATE: Final = (
 )  # fmt: skip
 # What a worker imports when the orchestrator asks for it. The user may not be able to read it then.
 _LATE_MODULES: Final = ("unixsvc.schedules.cron_ticks", "unixsvc.orchestrator.worker.inspection")
+# With the SDK of OpenTelemetry and what sends spans, 20 MiB.
+_TRACING: Final = (
+    "unixsvc.tracing.provider", "unixsvc.tracing.interceptor",
+    "unixsvc.service.calls.traced", "unixsvc.datasource.traced_services",
+)  # fmt: skip
 # With treq and OpenSSL, 18 MiB; an application that uses it imports it by its name.
 _LARGE: Final = "unixsvc.datasource.http"
 
@@ -43,10 +49,11 @@ def import_framework_handler(spec: str) -> None:
         import_module(spec.partition(":")[0])
 
 
-def import_framework(handler: str) -> None:
+def import_framework(handler: str, *, tracing: bool = False) -> None:
     """Import all of the framework that an application can use, for a worker that switches to another user.
 
     :param handler: the request handler, as in the configuration.
+    :param tracing: whether the service has traces.
     """
     from pkgutil import walk_packages  # late: of few workers
 
@@ -54,7 +61,7 @@ def import_framework(handler: str) -> None:
     for package in packages:
         name = f"unixsvc.{package}"
         for module in walk_packages(import_module(name).__path__, f"{name}."):
-            if module.name == _LARGE:
+            if module.name == _LARGE or module.name in _TRACING:
                 continue
             try:
                 import_module(module.name)
@@ -62,6 +69,9 @@ def import_framework(handler: str) -> None:
                 if (error.name or "").startswith("unixsvc"):
                     raise
                 # Else of an extra that is not installed, so no application uses it.
+    for name in _TRACING if tracing else ():
+        with suppress(ModuleNotFoundError):  # the worker reports it when it starts what sends spans
+            import_module(name)
 
 
 def find_privileges(settings: ServiceSettings, where: str, euid: int) -> Privileges:

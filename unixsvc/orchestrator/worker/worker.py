@@ -55,6 +55,7 @@ from unixsvc.routing.app import load_app
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.host import ServiceHost
 from unixsvc.service.load_failure import explains_itself, load_failure
+from unixsvc.service.optional_parts import traces
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.telemetry.metrics.page import PageWriter
@@ -275,6 +276,8 @@ class Worker:
         if len(endpoints) > 1:
             endpoint = JoinedServerEndpoint(endpoints)
         config = msgspec.structs.replace(self._config, limits=_limit_connections(self._config.limits))
+        # Before the application is loaded: its tracers are of the same provider.
+        tracing = traces(config, time.perf_counter, whole_process=True)
         app = load_app(config.settings.app)
         return await make_service_host(
             config,
@@ -284,6 +287,7 @@ class Worker:
             limits=_rate_table,
             metrics_page=PageWriter(METRICS_FD),
             access=self._runtime.access,
+            tracing=tracing,
         )
 
     def _fail(self, reason: str) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from unixsvc.domain.json import JsonObject
+from unixsvc.domain.trace_context import trace_ids
 from unixsvc.telemetry.log_record import FORMATS, LogRecord, limited_name
 from unixsvc.telemetry.stdlib.fields import json_fields
 
@@ -36,6 +37,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     :ivar time: nanoseconds since 1970.
     :ivar micros: the time in the worker, in microseconds.
     :ivar size: of the result, in bytes.
+    :ivar traceparent: of the request, of W3C Trace Context; it need not be valid.
     """
 
     # The bounds are those of what a line can show: an application could have noted anything.
@@ -49,6 +51,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     size: int
     caller: str | None
     address: str | None
+    traceparent: str | None = None
 
 
 _decode: Final = msgspec.json.Decoder(Entry).decode_lines
@@ -107,7 +110,7 @@ class EntryFormat:
                 f'{fields}{each.method}","path":"{each.path}",'
                 f'"route":{_quoted(each.route)},"code":{each.code},"ms":{each.micros / 1000},'
                 f'"bytes":{each.size},"caller":{_quoted(each.caller)}'
-                f"{_address(each.address)}}}}}\n"
+                f"{_address(each.address)}}}{_trace(each.traceparent) if each.traceparent else ''}}}\n"
                 for each in entries
             ]
         ).encode()
@@ -126,6 +129,7 @@ class EntryFormat:
     def record(self, entry: Entry) -> LogRecord:
         """An entry as an event."""
         fields = fields_of(entry, self._service, self._slot)
+        trace_id, span_id = trace_ids(entry.traceparent)
         return LogRecord(
             entry.time / _SECOND,
             "info",
@@ -134,6 +138,8 @@ class EntryFormat:
             limited_name(entry.request_id),
             logger=NAMESPACE,
             fields=json_fields(fields),
+            trace_id=trace_id,
+            span_id=span_id,
         )
 
 
@@ -153,6 +159,11 @@ def _quoted(text: str | None) -> str:
 
 def _address(text: str | None) -> str:
     return f',"address":"{text}"' if text else ""
+
+
+def _trace(traceparent: str) -> str:
+    trace_id, span_id = trace_ids(traceparent)
+    return f',"trace_id":"{trace_id}","span_id":"{span_id}"' if trace_id else ""
 
 
 def _json(text: str) -> str:

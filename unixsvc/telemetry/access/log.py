@@ -12,6 +12,7 @@ from twisted.logger import Logger, LogLevel
 
 from unixsvc.domain.message import Request
 from unixsvc.domain.route_info import RouteInfo
+from unixsvc.domain.trace_context import TRACEPARENT, trace_ids
 from unixsvc.telemetry.access.entry import MESSAGE, NAMESPACE, Entry, fields_of
 from unixsvc.telemetry.log_record import limited_name
 
@@ -100,12 +101,18 @@ class AccessLog:
             path = limited_name(path)
         micros = int(seconds * 1_000_000)
         # Integers, as the text of a float costs as much as all others; no struct, as that costs more still.
-        entry = self._time(), request.request_id, method, path, route, code, micros, size, identity, address
+        parent = request.meta.get(TRACEPARENT)
+        entry = (
+            self._time(), request.request_id, method, path, route, code, micros, size, identity, address,
+            parent,
+        )  # fmt: skip
         if self._add is not None:
             self._add(self._line(entry))
         else:
             fields = fields_of(Entry(*entry), self._service, self._slot)
-            self._log.emit(LogLevel.info, MESSAGE, fields=fields, request_id=request.request_id)
+            self._log.emit(
+                LogLevel.info, MESSAGE, fields=fields, request_id=request.request_id, trace=trace_ids(parent)
+            )
 
     def _line(self, entry: tuple[int | str | None, ...]) -> bytes:
         try:

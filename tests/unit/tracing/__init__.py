@@ -1,0 +1,1 @@
+"""Tests of unixsvc.tracing, and of what uses it."""

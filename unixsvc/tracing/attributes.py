@@ -1,0 +1,147 @@
+"""Attributes of spans: the semantic conventions of OpenTelemetry 1.45 for RPC and HTTP, and our own. Pure.
+
+https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/ and …/http/http-spans/
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from unixsvc.domain.message import Reply, Request
+from unixsvc.limiting.keys import client_address
+
+__all__ = [
+    "DEADLINE_LEFT",
+    "ERROR_TYPE",
+    "HTTP_STATUS",
+    "RPC_STATUS",
+    "STREAM_ITEMS",
+    "Attributes",
+    "call_attributes",
+    "call_name",
+    "http_attributes",
+    "http_name",
+    "http_status",
+    "rpc_attributes",
+    "rpc_name",
+]
+
+Attributes: TypeAlias = dict[str, str | int | float]
+
+DEADLINE_LEFT: Final = "unixsvc.deadline.left"
+"""The seconds that were left for the reply when the span began."""
+STREAM_ITEMS: Final = "unixsvc.stream.items"
+HTTP_STATUS: Final = "http.response.status_code"
+RPC_STATUS: Final = "rpc.response.status_code"
+ERROR_TYPE: Final = "error.type"
+
+_REQUEST_ID: Final = "unixsvc.request.id"
+_SYSTEM: Final = "unixsvc"
+_OTHER: Final = "_OTHER"
+_HTTP_METHODS: Final = frozenset(
+    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "WEBSOCKET"}
+)
+_MAX_TEXT: Final = 1024  # characters; clients choose paths and names
+
+
+def http_name(request: Request, route: str) -> str:
+    """The name of the span of an HTTP request.
+
+    :param route: the pattern of the route; empty without one.
+    """
+    method = request.method if request.method in _HTTP_METHODS else "HTTP"
+    method = "GET" if request.channel is not None else method
+    return f"{method} {route}" if route else method
+
+
+def http_attributes(request: Request, route: str, deadline_left: float) -> Attributes:
+    """The attributes of the span of an HTTP request."""
+    method = "GET" if request.channel is not None else request.method
+    found: Attributes = {
+        "http.request.method": method if method in _HTTP_METHODS else _OTHER,
+        "url.path": request.path[:_MAX_TEXT],
+        "url.scheme": "https" if request.secure else "http",
+        DEADLINE_LEFT: deadline_left,
+        _REQUEST_ID: request.request_id,
+    }
+    if method not in _HTTP_METHODS:
+        found["http.request.method_original"] = method[:_MAX_TEXT]
+    if route:
+        found["http.route"] = route
+    if agent := request.header("User-Agent"):
+        found["user_agent.original"] = agent[:_MAX_TEXT]
+    if address := client_address(request):
+        found["client.address"] = address
+    host, port = _authority(request.header("Host") or "")
+    if host:
+        found["server.address"] = host[:_MAX_TEXT]
+        if port:
+            found["server.port"] = port
+    return found
+
+
+def http_status(reply: Reply) -> int:
+    """The status of the response for a reply, as far as it does not depend on the client's cache."""
+    if reply.code >= 400:
+        return reply.code
+    if reply.head is not None and reply.head.status:
+        return reply.head.status
+    if reply.location is not None:
+        return 201
+    has_file = reply.head is not None and reply.head.file is not None
+    return 204 if reply.items is None and reply.body in (b"", b"null") and not has_file else 200
+
+
+def rpc_name(service: str, request: Request, route: str) -> str:
+    """The name of the span of a request over a socket."""
+    return f"{service}/{request.method} {route}" if route else service
+
+
+def rpc_attributes(service: str, request: Request, route: str, deadline_left: float) -> Attributes:
+    """The attributes of the span of a request over a socket."""
+    found: Attributes = {
+        "rpc.system.name": _SYSTEM,
+        "rpc.method": f"{service}/{request.method} {route}" if route else _OTHER,
+        "rpc.method_original": _original(service, request.method, request.path),
+        "network.transport": "unix",
+        "server.address": service,
+        DEADLINE_LEFT: deadline_left,
+        _REQUEST_ID: request.request_id,
+    }
+    if caller := request.identity:
+        found["unixsvc.caller"] = caller
+    return found
+
+
+def call_name(service: str, method: str) -> str:
+    """The name of the span of a call. A caller does not know the route, and a path has too many values."""
+    return f"{service}/{method}"
+
+
+def call_attributes(service: str, method: str, path: str, deadline_left: float | None) -> Attributes:
+    """The attributes of the span of a call.
+
+    :param deadline_left: in seconds; None for no limit.
+    """
+    found: Attributes = {
+        "rpc.system.name": _SYSTEM,
+        "rpc.method": _OTHER,  # as the conventions demand where the methods are not known
+        "rpc.method_original": _original(service, method, path.partition("?")[0]),
+        "network.transport": "unix",
+        "server.address": service,
+    }
+    if deadline_left is not None:
+        found[DEADLINE_LEFT] = deadline_left
+    return found
+
+
+def _original(service: str, method: str, path: str) -> str:
+    return f"{service}/{method} {path}"[:_MAX_TEXT]
+
+
+def _authority(host: str) -> tuple[str, int]:
+    """The name and the port of a Host header; 0 without a port."""
+    name, colon, port = host.rpartition(":")
+    if colon and port.isascii() and port.isdigit() and len(port) <= 5:
+        return name.strip("[]"), int(port)
+    return host.strip("[]"), 0

@@ -1,0 +1,136 @@
+"""The spans of the requests that a service serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.context import Context, get_value, set_value
+from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
+
+from unixsvc.domain.message import Request
+from unixsvc.domain.trace_context import (
+    TRACEPARENT,
+    drop_meta,
+    is_sampled,
+    is_traceparent,
+    mark_unsampled,
+    set_meta,
+)
+from unixsvc.tracing.attributes import (
+    HTTP_STATUS,
+    RPC_STATUS,
+    http_attributes,
+    http_name,
+    rpc_attributes,
+    rpc_name,
+)
+from unixsvc.tracing.context import context_of, entries_for
+from unixsvc.tracing.sampling import RECORDED, Countdown, gap
+from unixsvc.tracing.span import EndingSpan
+
+__all__ = ["ServedSpan", "ServerSpans", "served_span"]
+
+_FAILURE: Final = 500
+_SERVED: Final = "unixsvc-served"
+
+
+class ServedSpan(EndingSpan):
+    """The span of a request.
+
+    :ivar streams_since: when its stream has begun, on a monotonic clock; None if it is no stream.
+    """
+
+    __slots__ = ("streams_since",)
+
+    streams_since: float | None
+
+
+def served_span(context: Context) -> ServedSpan | None:
+    """The span of the request that code with a context serves; None if it serves none that is recorded."""
+    found = get_value(_SERVED, context)
+    return found if isinstance(found, ServedSpan) else None
+
+
+class ServerSpans:
+    """Chooses the requests that are recorded, and makes their spans.
+
+    :param service: the name of the service.
+    :param share: of the requests without a recorded caller.
+    :param trust_http: whether clients over HTTP may have more than this share recorded.
+    :param draw: as :func:`~unixsvc.tracing.sampling.gap`.
+    :param clock: a monotonic clock, in seconds.
+    :ivar roots: counts requests whose callers have not decided.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        tracer: Tracer,
+        share: float,
+        *,
+        trust_http: bool = False,
+        draw: Callable[[float], int] = gap,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._service = service
+        self._tracer = tracer
+        self._trust_http = trust_http
+        self._clock = clock
+        self._from_http = Countdown(share, draw)
+        self._active: dict[int, ServedSpan] = {}
+        self.roots = Countdown(share, draw)
+
+    def caller_decides(self, request: Request) -> bool | None:
+        """Whether the caller records the trace; None if it leaves that to the service."""
+        traceparent = request.meta.get(TRACEPARENT)
+        if traceparent is None:
+            return None
+        if not is_traceparent(traceparent):
+            drop_meta(request, TRACEPARENT)
+            return None
+        if not is_sampled(traceparent):
+            return False
+        if request.headers is None or self._trust_http:
+            return True
+        if self._from_http.is_due():
+            return True
+        mark_unsampled(request)
+        return False
+
+    def start(self, request: Request, route: str, deadline_left: float) -> ServedSpan:
+        """Start the span of a request, which calls to other services and the log find in its ``meta``."""
+        context = set_value(RECORDED, True, context_of(request.meta))
+        over_http = request.headers is not None
+        if over_http:
+            name, attributes = http_name(request, route), http_attributes(request, route, deadline_left)
+        else:
+            name = rpc_name(self._service, request, route)
+            attributes = rpc_attributes(self._service, request, route, deadline_left)
+        span = self._tracer.start_span(name, context, kind=SpanKind.SERVER, attributes=attributes)
+        context = set_span_in_context(span, context)
+        served = ServedSpan(
+            span, context, HTTP_STATUS if over_http else RPC_STATUS, _FAILURE, is_text=not over_http
+        )
+        served.streams_since = None
+        served.context = set_value(_SERVED, served, context)
+        set_meta(request, entries_for(context))
+        self._active[request.number] = served
+        return served
+
+    def streams(self, served: ServedSpan) -> None:
+        """The reply is a stream, or the request a WebSocket: it may last."""
+        served.streams_since = self._clock()
+        served.items = 0
+
+    def failed(self, error: BaseException, request: Request) -> None:
+        """Record an exception that the peer must not see."""
+        served = self._active.get(request.number)
+        if served is not None:
+            served.fail(error)
+
+    def end(self, request: Request, served: ServedSpan, code: int) -> None:
+        """End the span of a request."""
+        self._active.pop(request.number, None)
+        served.end(code)
