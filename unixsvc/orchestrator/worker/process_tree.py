@@ -14,7 +14,8 @@ def children(parent: int | str = "self") -> list[int]:
     found: list[int] = []
     with suppress(OSError):  # a process or a thread has ended, or the kernel was built without these files
         for thread in os.listdir(f"/proc/{parent}/task"):
-            with open(f"/proc/{parent}/task/{thread}/children") as file:
+            # As bytes: for each text file, Python keeps the name of its codec in a cache of 4,096 names.
+            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:
                 found += map(int, file.read().split())
     return found
 
