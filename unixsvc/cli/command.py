@@ -15,6 +15,7 @@ from unixsvc.cli.check import check, schema
 from unixsvc.cli.debug.command import debug
 from unixsvc.cli.dev.command import dev
 from unixsvc.cli.health.command import health
+from unixsvc.cli.logs.command import logs
 from unixsvc.cli.manage import COMMANDS
 from unixsvc.cli.now.requests import cancel, ps
 from unixsvc.cli.output import describe_error, print_error
@@ -55,6 +56,7 @@ for _command in (
     debug,
     dev,
     health,
+    logs,
     ls,
     new,
     openapi,

@@ -26,6 +26,7 @@ from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import GET, POST, PUT, Group
 from unixsvc.security.control_guard import ControlRules
+from unixsvc.telemetry.log_query import LogBatch, LogQuery
 
 __all__ = ["Control", "ServiceEntry", "WantedSession", "control_app", "control_settings"]
 
@@ -122,6 +123,15 @@ class Control:
         finally:
             session.close()
 
+    async def logs(self, query: LogQuery) -> AsyncGenerator[LogBatch, None]:
+        """Events of the log, as long as the caller reads the stream if it follows.
+
+        POST, as users who may only read the status must not see what applications log.
+        """
+        events = await _or_conflict(self._orchestrator.logs(query))
+        async for batch in events:
+            yield batch
+
     def set_log_level(self, level: Literal["debug", "info", "warn", "error"]) -> None:
         """Set the lowest level that is logged."""
         self._orchestrator.set_log_level(level)
@@ -181,6 +191,7 @@ _ROUTES = [
             POST("/stop", Control.stop, title="Drain and stop"),
             POST("/scale", Control.scale, title="Set the number of workers"),
             POST("/debug", Control.debug, title="Debug a service in a terminal"),
+            POST("/logs", Control.logs, title="Events of the log"),
             PUT("/log/level", Control.set_log_level, title="Set the log level"),
         ],
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 
 from zope.interface import Attribute, Interface
 
@@ -11,6 +11,7 @@ from unixsvc.orchestrator.debugging.session import DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.status import ServiceStatus
+from unixsvc.telemetry.log_query import LogBatch, LogQuery
 
 __all__ = ["IOrchestrator", "IOrchestratorWatcher"]
 
@@ -70,6 +71,12 @@ class IOrchestrator(Interface):
 
     def is_debugged(name: str) -> bool:
         """Whether a service has a debug session."""
+
+    def logs(query: LogQuery) -> Awaitable[AsyncGenerator[LogBatch, None]]:
+        """Return the last events of the log, and those that come if the query follows.
+
+        :raises unixsvc.errors.ConfigError: if this orchestrator keeps no events.
+        """
 
     def set_log_level(level: str) -> None:
         """Set the lowest level that is logged, here and in every worker."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 from twisted.application.service import MultiService, Service
@@ -37,6 +37,7 @@ from unixsvc.orchestrator.worker.import_path import log_unsafe_places
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
+from unixsvc.telemetry.log_query import LogBatch, LogQuery
 from unixsvc.telemetry.log_sink import LogSink
 from unixsvc.telemetry.logs import LogLevelFilter
 from unixsvc.typing import IOrchestratorWatcher
@@ -218,6 +219,14 @@ class Orchestrator(MultiService):
     def is_debugged(self, name: str) -> bool:
         """Whether a service has a debug session."""
         return self._running().is_debugged(name)
+
+    async def logs(self, query: LogQuery) -> AsyncGenerator[LogBatch, None]:
+        """Return the last events of the log, and those that come if the query follows."""
+        from unixsvc.orchestrator.log_feed import feed  # late: most events are not read here
+
+        if self._sink is None or self._sink.ring is None:
+            raise ConfigError("the orchestrator", "keeps no events of the log", "set ring_bytes in [log]")
+        return feed(self._sink.ring, query, self._reactor)
 
     def set_log_level(self, level: str) -> None:
         """Set the lowest level that is logged, here and in every worker."""

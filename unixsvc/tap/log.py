@@ -38,9 +38,15 @@ def make_log(options: Options, level: LogLevelFilter) -> ProcessLog:
     :raises ConfigError: if its file cannot be opened.
     """
     form = options["log-format"] or options["settings"].log.format
-    writer = log_writer(form, _log_output(options))
+    output = _log_output(options)
+    writer = log_writer(form, output)
     size = options["settings"].log.ring_bytes
-    sink = LogSink(form, writer, LogRing(size) if size else None)
+    to_line = None
+    if form == "text" and isinstance(output, OutputDescriptor) and os.isatty(output.descriptor):
+        from unixsvc.telemetry.terminal_text import TerminalFormat, wants_colours  # late: few logs are on one
+
+        to_line = TerminalFormat(colour=wants_colours(os.environ))
+    sink = LogSink(form, writer, LogRing(size) if size else None, to_line)
     foreign = bool((options.parent or {}).get("logger"))
     return ProcessLog(level.filter(sink), writer, PythonLogging(level.observe), None if foreign else sink)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -30,12 +31,19 @@ class LogSink:
     :param form: a key of :data:`~unixsvc.telemetry.log_record.FORMATS`.
     :param writer: of the log.
     :param ring: None to keep no events.
+    :param to_line: makes the lines instead of the format, as for a terminal.
     :ivar ring: the same.
     """
 
-    def __init__(self, form: str, writer: LogWriter, ring: LogRing | None) -> None:
+    def __init__(
+        self,
+        form: str,
+        writer: LogWriter,
+        ring: LogRing | None,
+        to_line: Callable[[LogRecord], bytes] | None = None,
+    ) -> None:
         self._form = form
-        self._to_line = FORMATS[form]
+        self._to_line = to_line or FORMATS[form]
         self._write = writer.write
         self._entries: dict[tuple[str, int], EntryFormat] = {}
         self.ring = ring
@@ -63,7 +71,7 @@ class LogSink:
         if known is None:
             known = self._entries[service, slot] = EntryFormat(service, slot)
         as_json = known.as_json(entries) if self._form == _JSON or self.ring is not None else b""
-        shown = as_json if self._form == _JSON else known.in_format(entries, self._form)
+        shown = as_json if self._form == _JSON else known.in_format(entries, self._to_line)
         if entries:
             self._write(shown, len(entries))
             if self.ring is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from unixsvc.security.control_guard import ControlGuard, ControlRules
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.inspection.model import Cancellation
 from unixsvc.service.spec import StatsReport, WorkerConfig
+from unixsvc.telemetry.log_query import LogBatch, LogQuery
 from unixsvc.testing import MemoryEndpoint, MemoryService
 from unixsvc.testing.memory import ImmediateRunner
 
@@ -44,6 +46,7 @@ _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
     ("PUT", "/log/level"), ("POST", "/tokens/access"), ("POST", "/tokens/rotate"),
     ("POST", "/tokens/revoke"), ("POST", "/debug"), ("POST", "/requests/cancel"),
+    ("POST", "/logs"),
 )  # fmt: skip
 SETTINGS = Settings("x.toml", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
 
@@ -175,6 +178,15 @@ class FakeOrchestrator:
     def is_debugged(self, name: str) -> bool:
         """Whether it is the service that the test says."""
         return name == self.debugged
+
+    async def logs(self, query: LogQuery) -> AsyncGenerator[LogBatch, None]:
+        """Return a stream with one batch."""
+        self.calls.append(("logs", query))
+
+        async def batches() -> AsyncGenerator[LogBatch, None]:
+            yield LogBatch([], 7)
+
+        return batches()
 
     def set_log_level(self, level: str) -> None:
         """Record it."""

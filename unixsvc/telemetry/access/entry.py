@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -102,7 +102,7 @@ class EntryFormat:
     def as_json(self, entries: Sequence[Entry]) -> bytes:
         """The lines of the JSON format."""
         if not _are_plain(entries):
-            return self._each(entries, "json")
+            return self.in_format(entries, FORMATS["json"])
         start, fields = self._start, self._fields
         return "".join(
             [
@@ -115,16 +115,12 @@ class EntryFormat:
             ]
         ).encode()
 
-    def in_format(self, entries: Sequence[Entry], form: str) -> bytes:
+    def in_format(self, entries: Sequence[Entry], to_line: Callable[[LogRecord], bytes]) -> bytes:
         """The lines of any format.
 
-        :param form: a key of :data:`~unixsvc.telemetry.log_record.FORMATS`.
+        :param to_line: makes the line of an event.
         """
-        return self.as_json(entries) if form == "json" else self._each(entries, form)
-
-    def _each(self, entries: Sequence[Entry], form: str) -> bytes:
-        to_line = FORMATS[form]
-        return b"".join(to_line(self.record(each)) for each in entries)
+        return b"".join([to_line(self.record(each)) for each in entries])
 
     def record(self, entry: Entry) -> LogRecord:
         """An entry as an event."""

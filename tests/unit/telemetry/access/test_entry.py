@@ -47,12 +47,12 @@ class FormatTests(SynchronousTestCase):
                 self.assertEqual([each["fields"]["code"] for each in shown], [200] * 3)
                 self.assertNotRegex(lines.decode(), "[\x1b\u202e\x7f]")
                 self.assertEqual(shown[0], shown[2])
-                _, *further = self.format.in_format([entry], "text").rstrip(b"\n").split(b"\n")
+                _, *further = self.format.in_format([entry], FORMATS["text"]).rstrip(b"\n").split(b"\n")
                 self.assertTrue(all(line.startswith(b"    ") for line in further))
 
     def test_text(self) -> None:
         """The text format has the same."""
-        line = self.format.in_format([PLAIN], "text").decode()
+        line = self.format.in_format([PLAIN], FORMATS["text"]).decode()
         self.assertRegex(line, r"\A\S+ info shop\[2\] unixsvc\.access \[r1\]: request service=shop worker=2 ")
         self.assertIn('route="GET /show/{id:int}" code=200 ms=1.234 bytes=1 caller=null\n', line)
 

@@ -1,0 +1,1 @@
+"""``unixsvc logs``: the events of the log."""
