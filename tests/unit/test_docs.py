@@ -16,6 +16,7 @@ import unixsvc as unixsvc_package
 from unixsvc import errors
 from unixsvc.cli.command import unixsvc
 from unixsvc.config.control import ControlAccess
+from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.settings import (
     Limits,
@@ -131,6 +132,10 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[control]`` is described."""
         self.assertDescribed("``[control]``", defaults_of(ControlAccess))
 
+    def test_dashboard(self) -> None:
+        """Each key of ``[dashboard]`` is described."""
+        self.assertDescribed("``[dashboard]``", defaults_of(Dashboard))
+
     def test_resource_limits(self) -> None:
         """Each key of a service's ``rlimits`` is named."""
         for key in ResourceLimits.__struct_fields__:
@@ -145,6 +150,7 @@ class ConfigurationPage(SynchronousTestCase):
             "gateways",
             "log",
             "control",
+            "dashboard",
             "tokens",
             "access",
             "tracing",

@@ -20,6 +20,7 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.systemd.service import SystemdService
 from unixsvc.tap import Options, makeService
+from unixsvc.tap.dashboard import DashboardService
 
 CONFIG = """
 socket_dir = "run"
@@ -200,12 +201,13 @@ class ServiceTests(OptionsTestCase):
         return application
 
     def test_tree(self) -> None:
-        """The root has the orchestrator and the systemd service as children."""
+        """The root has the orchestrator, the systemd service and the page as children."""
         (root,) = IServiceCollection(self.joined())
         self.assertTrue(IService.providedBy(root))
-        orchestrator, systemd = root
+        orchestrator, systemd, dashboard = root
         self.assertIsInstance(orchestrator, Orchestrator)
         self.assertIsInstance(systemd, SystemdService)
+        self.assertIsInstance(dashboard, DashboardService)
 
     def test_logs_to_file(self) -> None:
         """The log has the file of twistd and the requested format."""

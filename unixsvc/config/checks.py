@@ -16,7 +16,15 @@ from unixsvc.errors import ConfigError
 from unixsvc.limiting.service_rate import ServiceRate
 from unixsvc.socket_directory import socket_path
 
-__all__ = ["NAME_PATTERN", "check_access", "check_file", "check_http", "check_name", "check_tokens"]
+__all__ = [
+    "NAME_PATTERN",
+    "check_access",
+    "check_file",
+    "check_hosts",
+    "check_http",
+    "check_name",
+    "check_tokens",
+]
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]{1,5})?|[a-z]+://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII | re.IGNORECASE)
@@ -88,7 +96,7 @@ def check_tokens(file: ConfigFile, source: str) -> None:
     :param source: the file, for messages.
     :raises ConfigError: naming the first key that is wrong.
     """
-    services = _services(file)
+    services = [*_services(file), CONTROL_SERVICE]  # the latter is for operators of the page
     names_of: dict[str, str] = {}
     for name, token in file.tokens.items():
         where = f"{source}: tokens.{name}"
@@ -166,7 +174,7 @@ def check_http(http: Http, where: str, folder: str, services: Collection[str]) -
             raise ConfigError(f"{where}.mounts", f"{prefix!r} hides the documentation", remedy)
     for prefix, folder_options in http.static.items():
         _check_static(prefix, folder_options, http.mounts, f"{where}.static")
-    _check_hosts(http.allowed_hosts, f"{where}.allowed_hosts")
+    check_hosts(http.allowed_hosts, f"{where}.allowed_hosts")
     _check_proxies(http.trusted_proxies, f"{where}.trusted_proxies")
     _check_forwarded(http.forward_headers, f"{where}.forward_headers")
     _check_cors(http.cors, f"{where}.cors")
@@ -214,7 +222,11 @@ def _check_static(prefix: str, static: StaticFolder, mounts: Collection[str], wh
         raise ConfigError(f"{where}.content_security_policy", problem, "use letters, digits and punctuation")
 
 
-def _check_hosts(hosts: Sequence[str], where: str) -> None:
+def check_hosts(hosts: Sequence[str], where: str) -> None:
+    """Check host names that a server answers to.
+
+    :raises ConfigError: naming the first one that is wrong.
+    """
     for host in hosts:
         if host != "*" and not (_HOST_NAME.fullmatch(host) or _is_address(host)):
             remedy = "write it as example.org, *.example.org, 127.0.0.1 or ::1, without a scheme and a port"

@@ -32,6 +32,7 @@ _PATHS: Final[dict[tuple[str, ...], Callable[[Settings], str]]] = {
     ("socket_dir",): lambda settings: settings.socket_dir,
     ("token_file",): lambda settings: settings.token_file,
     ("python",): lambda settings: settings.python,
+    ("dashboard", "token_file"): lambda settings: settings.dashboard.token_file,
     ("log", "file"): lambda settings: settings.log.file,
 }
 _USERS_TABLES: Final = ("environment", "options", "headers")  # which may have secrets

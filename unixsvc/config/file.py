@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
+from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.settings import (
     HTTP_SERVICE,
@@ -104,6 +105,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar http: the HTTP gateway; other tables in it are gateways of their own, by their names.
     :ivar log: the log.
     :ivar control: who may use the control API.
+    :ivar dashboard: the live page.
     :ivar tokens: tokens besides the shared one, by their names.
     :ivar access: who may call services, by the names of the rules.
     :ivar tracing: traces of requests.
@@ -119,6 +121,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     http: HttpTable | None = None
     log: Log = Log()
     control: ControlAccess = ControlAccess()
+    dashboard: Dashboard = Dashboard()
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}
     tracing: Tracing = Tracing()
@@ -126,7 +129,8 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
-    "http.websocket": WebSockets, "control": ControlAccess, "tracing": Tracing,
+    "http.websocket": WebSockets, "control": ControlAccess, "dashboard": Dashboard,
+    "tracing": Tracing,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from unixsvc.config.checks import check_access, check_file, check_tokens
+from unixsvc.config.dashboard_table import resolve_dashboard
 from unixsvc.config.file import ConfigFile, file_type, parse_layers, read_file
 from unixsvc.config.gateways import make_gateways
 from unixsvc.config.settings import ClientSettings, Settings, start_order
@@ -256,6 +257,7 @@ def _resolve(
         log=replace(file.log, file=str(folder / file.log.file)) if file.log.file else file.log,
         gateways=gateways.http,
         control=file.control,
+        dashboard=resolve_dashboard(file.dashboard, source, str(folder)),
         tokens=file.tokens,
         access=file.access,
         python=str(folder / file.python) if file.python else "",

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
+from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.http import Http
 from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
@@ -261,6 +262,7 @@ class Settings(Struct, frozen=True):
         table ``[http.NAME]``.
     :ivar gateways: the keys of these tables that no other service has, by the names of the services.
     :ivar control: who may use the control API.
+    :ivar dashboard: the live page.
     :ivar tokens: the tables ``[tokens.NAME]``.
     :ivar access: the tables ``[access.NAME]``.
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
@@ -278,6 +280,7 @@ class Settings(Struct, frozen=True):
     log: Log
     gateways: dict[str, Http] = {}
     control: ControlAccess = ControlAccess()
+    dashboard: Dashboard = Dashboard()
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}
     files: tuple[str, ...] = ()

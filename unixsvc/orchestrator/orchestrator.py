@@ -57,6 +57,7 @@ class Orchestrator(MultiService):
     :param log: the log of this process; None if something else observes its events.
     :ivar tokens: the tokens of the services.
     :ivar inspector: asks their workers what they do.
+    :ivar followers: called with the configuration of each reload; one that raises ConfigError ends it.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Orchestrator(MultiService):
         self._reserve = DescriptorReserve(START_FDS)
         self.tokens = TokenKeeper(reactor, self._settings)
         self.inspector = Inspector(lambda name: self._running().find(name))
+        self.followers: list[Callable[[Settings], object]] = []
         self._certificates = CertificateKeeper(reactor, self._settings)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
@@ -293,6 +295,8 @@ class Orchestrator(MultiService):
         check_passed_gateways(self._passed_sockets, new)
         self._certificates.load(new, only)
         await self.tokens.reload(new)
+        for follow in self.followers:
+            follow(new)
         for name in start_order(new.services):
             if only in ("", name):
                 await manager.reconfigure(name, new)

@@ -19,6 +19,7 @@ from unixsvc.orchestrator.descendants.adopted import AdoptedProcesses
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.reactor import IDaemonReactor
 from unixsvc.orchestrator.systemd.activation import restore, take
+from unixsvc.tap.dashboard import DashboardService
 from unixsvc.tap.log import make_log
 from unixsvc.tap.options import Options
 from unixsvc.tap.root import RootService
@@ -56,8 +57,12 @@ def makeService(options: Options) -> IService:
             orchestrator.register(name, service)
         # Before the start: later a daemon has no terminal, and twistd would not set the exit code.
         orchestrator.bind()
+        dashboard = DashboardService(orchestrator, running)
+        dashboard.use(settings)
     except ConfigError as error:
         exit_with(error)
-    return RootService(
+    root = RootService(
         orchestrator, running, log, activation, AdoptedProcesses(running, orchestrator.worker_pids)
     )
+    dashboard.setServiceParent(root)
+    return root

@@ -1,0 +1,297 @@
+"""The requests of the page: files, snapshots, sessions and actions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.http import NO_CONTENT, NOT_MODIFIED, OK
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from unixsvc.config.dashboard import Dashboard
+from unixsvc.dashboard.actions import ACTIONS
+from unixsvc.dashboard.feed import Feed
+from unixsvc.dashboard.files import FILES, read_static
+from unixsvc.dashboard.operators import Operator, Sessions
+from unixsvc.dashboard.stream import EventStream
+from unixsvc.domain.same_origin import is_same_origin
+from unixsvc.errors import (
+    Forbidden,
+    Internal,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    Unauthorized,
+    Unavailable,
+)
+from unixsvc.orchestrator.interfaces import IOrchestrator
+from unixsvc.rest.headers.accept import accepts_gzip
+from unixsvc.rest.headers.etags import is_known
+from unixsvc.rest.headers.hosts import HostRules
+from unixsvc.rest.problem import PROBLEM, problem
+
+__all__ = ["COOKIE", "MAX_STREAMS", "SECRET", "DashboardPages"]
+
+MAX_STREAMS: Final = 16
+"""The most pages that are open at the same time."""
+COOKIE: Final = b"unixsvc-session"
+SECRET: Final = b"X-CSRF-Token"
+"""The header of requests that change something; a page of another origin cannot set it without CORS."""
+
+_log: Final = Logger(namespace="dashboard")
+_JSON: Final = b"application/json"
+_ACTION: Final = re.compile(r"/actions/([a-z-]{1,20})")
+# The page has no inline scripts, and loads nothing from elsewhere.
+_HEADERS: Final = (
+    (b"Content-Security-Policy",
+     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"X-Frame-Options", b"DENY"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"Cross-Origin-Opener-Policy", b"same-origin"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+    (b"Cache-Control", b"no-cache"),
+)  # fmt: skip
+
+Answer = Callable[
+    [Request], Coroutine[Any, Any, bytes | None]
+]  # the types of send() and throw() are not used
+
+
+class _Route(Struct, frozen=True):
+    """A request that the page makes.
+
+    :ivar open: whether it needs no session even with ``token = "required"``.
+    """
+
+    answer: Answer
+    open: bool = False
+
+
+class _Who(Struct, frozen=True):
+    """Who uses the page; ``secret`` is only in the reply to the log-in."""
+
+    operator: str | None
+    reads: bool
+    secret: str = ""
+
+
+class DashboardPages(Resource):
+    """Answers the requests of the page.
+
+    :param settings: the table ``[dashboard]``.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        orchestrator: IOrchestrator,
+        reactor: IReactorTime,
+        feed: Feed,
+        sessions: Sessions,
+        settings: Dashboard,
+    ) -> None:
+        super().__init__()
+        self._orchestrator = orchestrator
+        self._reactor = reactor
+        self._feed = feed
+        self._sessions = sessions
+        self._streams: set[EventStream] = set()
+        self._routes: dict[str, dict[str, _Route]] = {
+            "/stream": {"GET": _Route(self._stream)},
+            "/snapshot": {"GET": _Route(self._snapshot)},
+            "/requests": {"GET": _Route(self._requests)},
+            "/session": {
+                "GET": _Route(self._who, open=True),
+                "POST": _Route(self._log_in, open=True),
+                "DELETE": _Route(self._log_out, open=True),
+            },
+        }
+        self.use(settings)
+
+    def use(self, settings: Dashboard) -> None:
+        """Use other settings from now on."""
+        self._hosts = HostRules(settings.allowed_hosts)
+        self._public = settings.token != "required"
+
+    def close(self) -> None:
+        """End the streams of all pages."""
+        for each in tuple(self._streams):
+            each.close()
+
+    def render(self, request: Request) -> int:
+        """Answer a request."""
+        Deferred.fromCoroutine(self._answer(request)).addErrback(
+            lambda failure: _log.failure("no reply", failure)
+        )
+        return NOT_DONE_YET
+
+    async def _answer(self, request: Request) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+        for name, value in _HEADERS:
+            request.setHeader(name, value)
+        try:
+            body = await self._dispatch(request)
+        except ServiceError as error:
+            body = _refuse(request, error)
+        except Exception:
+            _log.failure("a request of the page has failed")
+            body = _refuse(request, Internal())
+        if body is not None and not gone:
+            request.setHeader(b"Content-Length", b"%d" % len(body))
+            request.write(body)
+            request.finish()
+
+    async def _dispatch(self, request: Request) -> bytes | None:
+        self._hosts.check(request.getHeader(b"Host") or b"", request.getHost())
+        method, path = request.method.decode("latin-1"), request.path.decode("latin-1")
+        by_method = self._find(path)
+        route = by_method.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise MethodNotAllowed([*by_method])
+        if method not in ("GET", "HEAD"):
+            _check_origin(request)
+        if not (route.open or self._public) and self._reader(request) is None:
+            raise Unauthorized("log in with the token of an operator")
+        return await route.answer(request)
+
+    def _find(self, path: str) -> dict[str, _Route]:
+        if path in FILES:
+            return {"GET": _Route(_send_file, open=True)}
+        if (found := _ACTION.fullmatch(path)) is not None and found[1] in ACTIONS:
+            return {"POST": _Route(self._act)}
+        if path in self._routes:
+            return self._routes[path]
+        raise NotFound(f"there is no {path[:100]}")
+
+    # Reading.
+
+    async def _stream(self, request: Request) -> None:
+        if len(self._streams) >= MAX_STREAMS:
+            raise Unavailable
+        request.setHeader(b"Content-Type", b"text/event-stream")
+        request.setHeader(b"X-Accel-Buffering", b"no")  # nginx would keep snapshots back
+        if request.method == b"HEAD":
+            request.finish()
+            return
+        stream = EventStream(request, self._feed, self._reactor, lambda: self._streams.discard(stream))
+        self._streams.add(stream)
+        stream.start()
+
+    async def _snapshot(self, request: Request) -> bytes:
+        return _json(request, await self._feed.snapshot())
+
+    async def _requests(self, request: Request) -> bytes:
+        return _json(request, await self._orchestrator.inspector.requests())
+
+    # Sessions.
+
+    def _reader(self, request: Request) -> Operator | None:
+        return self._sessions.reader(_cookie(request))
+
+    async def _who(self, request: Request) -> bytes:
+        operator = self._reader(request)
+        return _json(
+            request, _Who(None if operator is None else operator.name, self._public or operator is not None)
+        )
+
+    async def _log_in(self, request: Request) -> bytes:
+        scheme, _, token = _header(request, b"Authorization").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized("send the token of an operator, as Authorization: Bearer TOKEN")
+        try:
+            operator, session = self._sessions.log_in(token.strip())
+        except Unauthorized:
+            _log.warn("a wrong token was entered on the page, from {address}", address=_address(request))
+            raise
+        _log.info("{name} has logged in from {address}", name=operator.name, address=_address(request))
+        request.addCookie(COOKIE, session.cookie.encode(), path=b"/", httpOnly=True, sameSite=b"strict")
+        return _json(request, _Who(operator.name, reads=True, secret=session.secret))
+
+    async def _log_out(self, request: Request) -> bytes:
+        self._sessions.log_out(_cookie(request))
+        request.addCookie(COOKIE, b"", path=b"/", max_age=b"0", httpOnly=True, sameSite=b"strict")
+        request.setResponseCode(NO_CONTENT)
+        return b""
+
+    # Acting.
+
+    async def _act(self, request: Request) -> bytes:
+        name = request.path.decode("latin-1").rpartition("/")[2]
+        action = ACTIONS[name]
+        operator = self._sessions.actor(_cookie(request), _header(request, SECRET))
+        operator.check(action.method, action.path)
+        body = b"" if request.content is None else request.content.read()
+        _log.info(
+            "{name} from {address}: {action} {order}", name=operator.name, address=_address(request),
+            action=name, order=body.decode("utf-8", "replace"),
+        )  # fmt: skip
+        return _json(request, await action.carry_out(self._orchestrator, body))
+
+
+async def _send_file(request: Request) -> bytes:
+    file = read_static(request.path.decode("latin-1"))
+    if file is None:
+        raise NotFound
+    request.setHeader(b"ETag", file.etag)
+    request.setHeader(b"Vary", b"Accept-Encoding")
+    if is_known(file.etag, request.requestHeaders.getRawHeaders(b"If-None-Match", [])):
+        request.setResponseCode(NOT_MODIFIED)
+        return b""
+    request.setHeader(b"Content-Type", file.content_type)
+    if not accepts_gzip(request.requestHeaders.getRawHeaders(b"Accept-Encoding", [])):
+        return file.plain
+    request.setHeader(b"Content-Encoding", b"gzip")
+    return file.body
+
+
+def _check_origin(request: Request) -> None:
+    """Check that the page itself has sent a request that changes something.
+
+    Browsers send ``Origin`` with all of these; other clients have to send it too.
+
+    :raises Forbidden: if not.
+    """
+    origins = request.requestHeaders.getRawHeaders(b"Origin", [])
+    sites = request.requestHeaders.getRawHeaders(b"Sec-Fetch-Site", [b"same-origin"])
+    host = {b"Host": request.requestHeaders.getRawHeaders(b"Host", [b""])}
+    if not origins or sites != [b"same-origin"] or not is_same_origin(origins, host):
+        raise Forbidden("this request is not from the page: its Origin is another one")
+
+
+def _json(request: Request, value: object) -> bytes:
+    request.setResponseCode(OK)
+    request.setHeader(b"Content-Type", _JSON)
+    request.setHeader(b"Cache-Control", b"no-store")
+    return msgspec.json.encode(value)
+
+
+def _refuse(request: Request, error: ServiceError) -> bytes:
+    request.setResponseCode(error.code)
+    request.setHeader(b"Content-Type", PROBLEM)
+    request.setHeader(b"Cache-Control", b"no-store")
+    if isinstance(error, Unauthorized):
+        request.setHeader(b"WWW-Authenticate", b"Bearer")
+    return problem(error.code, error.message, error.detail)
+
+
+def _header(request: Request, name: bytes) -> str:
+    return (request.getHeader(name) or b"").decode("latin-1")
+
+
+def _cookie(request: Request) -> str:
+    return (request.getCookie(COOKIE) or b"").decode("latin-1")
+
+
+def _address(request: Request) -> str:
+    return getattr(request.getClientAddress(), "host", None) or "a Unix socket"

@@ -1,0 +1,114 @@
+// Log-in, and actions behind a confirmation.
+
+import {find, setText} from "./dom.js";
+
+const SECRET = "unixsvc-secret";  // of this tab only: other ports of this host do not see it, as they see cookies
+
+const WORDS = {
+  reload: ["Reload", where => `New workers with the current code and configuration replace those of ${where}.`],
+  restart: ["Restart", where => `The workers of ${where} stop, then new ones start. Clients wait meanwhile.`],
+  scale: ["Scale", where => `Set the number of workers of ${where}, until a reload changes the configured number.`],
+  "log-level": ["Log level", () => "Set the lowest level that is logged, in every process."],
+  cancel: ["Cancel", where => `The caller of ${where} gets the code 499.`],
+};
+
+export class Actions {
+  constructor(onLogIn) {
+    this.onLogIn = onLogIn;
+    this.operator = null;
+    this.wanted = null;
+    find("#session").addEventListener("click", () => (this.operator ? this.logOut() : this.#askToken()));
+    find("#login form").addEventListener("submit", event => {
+      event.preventDefault();
+      this.#logIn(find("#token").value);
+    });
+    find("#confirm form").addEventListener("submit", event => {
+      event.preventDefault();
+      find("#confirm").close();
+      this.#send();
+    });
+    for (const button of document.querySelectorAll("[data-close]")) {
+      button.addEventListener("click", () => button.closest("dialog").close());
+    }
+  }
+
+  async start() {
+    const who = await (await fetch("session")).json();
+    const known = who.operator !== null && sessionStorage.getItem(SECRET) !== null;
+    this.#set(known ? who.operator : null);
+    if (!who.reads) this.#askToken();
+  }
+
+  // Ask whether to do it; order: what the request has.
+  ask(name, order, where, workers = 1) {
+    if (!this.operator) {
+      this.#askToken();
+      return;
+    }
+    const [title, text] = WORDS[name];
+    this.wanted = {name, order, title: `${title} ${where}`};
+    setText(find("#confirm-title"), `${title} ${where}?`);
+    setText(find("#confirm-text"), text(where));
+    setText(find("#confirm-go"), title);
+    find("#confirm-workers").hidden = name !== "scale";
+    find("#confirm-level").hidden = name !== "log-level";
+    find("#workers").value = workers;
+    find("#confirm").showModal();
+  }
+
+  async logOut() {
+    await fetch("session", {method: "DELETE"});
+    sessionStorage.removeItem(SECRET);
+    this.#set(null);
+  }
+
+  #askToken() {
+    setText(find("#login-problem"), "");
+    find("#token").value = "";
+    find("#login").showModal();
+  }
+
+  async #logIn(token) {
+    const reply = await fetch("session", {method: "POST", headers: {Authorization: `Bearer ${token}`}});
+    const body = await reply.json();
+    if (!reply.ok) {
+      setText(find("#login-problem"), body.detail ?? body.title);
+      return;
+    }
+    find("#login").close();
+    sessionStorage.setItem(SECRET, body.secret);
+    this.#set(body.operator);
+    this.onLogIn();
+  }
+
+  #set(operator) {
+    this.operator = operator;
+    setText(find("#session"), operator ? `Log out ${operator}` : "Log in");
+  }
+
+  async #send() {
+    const {name, order, title} = this.wanted;
+    const body = {...order};
+    if (name === "scale") body.workers = Number(find("#workers").value);
+    if (name === "log-level") body.level = find("#level").value;
+    say(`${title}: in progress`);
+    try {
+      const reply = await fetch(`actions/${name}`, {
+        method: "POST",
+        headers: {"Content-Type": "application/json", "X-CSRF-Token": sessionStorage.getItem(SECRET) ?? ""},
+        body: JSON.stringify(body),
+      });
+      const problem = reply.ok ? null : await reply.json();
+      say(problem === null ? `${title}: done` : `${title}: ${problem.detail ?? problem.title}`);
+      if (reply.status === 401) this.#set(null);
+    } catch (error) {
+      say(`${title}: ${error.message}`);
+    }
+  }
+}
+
+export function say(text) {
+  const notice = find("#notice");
+  notice.hidden = false;
+  setText(notice, text);
+}
