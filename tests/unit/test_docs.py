@@ -17,6 +17,7 @@ from unixsvc import errors
 from unixsvc.cli.command import unixsvc
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.dashboard import Dashboard
+from unixsvc.config.hooks import EVENTS, Hook
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.settings import (
     Limits,
@@ -110,6 +111,16 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[tracing]`` is described, with its default."""
         self.assertDescribed("``[tracing]``", defaults_of(Tracing))
 
+    def test_hooks(self) -> None:
+        """Each key of ``[[hooks]]`` is described, with its default."""
+        self.assertDescribed("``[[hooks]]``", defaults_of(Hook))
+
+    def test_events(self) -> None:
+        """Each kind of event is described, as the configuration knows it."""
+        text = " ".join((DOCS / "how-to" / "events.rst").read_text("utf-8").split())
+        for kind, meaning in EVENTS.items():
+            self.assertIn(f"* - ``{kind}`` - {meaning[:1].upper()}{meaning[1:]}", text)
+
     def test_http(self) -> None:
         """Each key of ``[http]`` and of the tables in it is described, with its default."""
         tables = ("cors", "static", "websocket")
@@ -154,6 +165,7 @@ class ConfigurationPage(SynchronousTestCase):
             "tokens",
             "access",
             "tracing",
+            "hooks",
         }
         derived = {"source", "folder", "files"}  # not written, but known from where the files are
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)

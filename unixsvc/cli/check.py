@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -98,9 +100,18 @@ def _check(configuration: Configuration) -> int:
             read_certificates(settings, name)
         except ConfigError as error:  # here, the files of another machine may be missing
             print_error(f"warning: {error}")
-    for warning in unsafe_places(settings, sys.path, os.geteuid()):
+    for warning in (*_missing_programs(settings), *unsafe_places(settings, sys.path, os.geteuid())):
         print_error(f"warning: {warning}")
     return 2 if problems else 0
+
+
+def _missing_programs(settings: Settings) -> Iterator[str]:
+    """The hooks whose programs are not on this machine, which may be another than that of the services."""
+    for number, hook in enumerate(settings.hooks):
+        program = hook.command[0] if hook.command else ""
+        path = os.path.join(settings.folder, program) if os.sep in program else program
+        if program and shutil.which(path) is None:
+            yield f"{settings.source}: hooks[{number}].command: there is no program {program!r}"
 
 
 def _check_interpreter(settings: Settings) -> int:

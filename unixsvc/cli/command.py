@@ -17,6 +17,7 @@ from unixsvc.cli.dev.command import dev
 from unixsvc.cli.health.command import health
 from unixsvc.cli.logs.command import logs
 from unixsvc.cli.manage import COMMANDS
+from unixsvc.cli.now.events import events
 from unixsvc.cli.now.requests import cancel, ps
 from unixsvc.cli.output import describe_error, print_error
 from unixsvc.cli.scaffold.new import new
@@ -55,6 +56,7 @@ for _command in (
     check,
     debug,
     dev,
+    events,
     health,
     logs,
     ls,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from typing import Final
 
 from unixsvc.config.file import ConfigFile, gateway_service, http_tables
+from unixsvc.config.hooks import EVENTS
 from unixsvc.config.http import UNIX_PROXIES, Cors, Http, StaticFolder, parse_listen
 from unixsvc.config.settings import CONTROL_SERVICE, SHARED_TOKEN
 from unixsvc.config.tracing import check_tracing
@@ -20,6 +22,7 @@ __all__ = [
     "NAME_PATTERN",
     "check_access",
     "check_file",
+    "check_hooks",
     "check_hosts",
     "check_http",
     "check_name",
@@ -34,6 +37,8 @@ _OWN_META: Final = (
 )  # fmt: skip
 _PAGES = (PathPrefix.parse("/docs"), PathPrefix.parse("/openapi.json"))
 _BUILTIN = PathPrefix.parse(BUILTIN_PREFIX)
+_HOOK_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _POLICY = re.compile(r"[\x20-\x7e]*")
 NAME_PATTERN: Final = "[a-z][a-z0-9_-]{0,62}"
 """The names of services and tokens."""
@@ -138,6 +143,30 @@ def check_access(file: ConfigFile, source: str) -> None:
         if not (rule.anyone or restricted):
             remedy = "add uids, tokens or user; or anyone = true"
             raise ConfigError(where, "does not say who may call", remedy)
+
+
+def check_hooks(file: ConfigFile, source: str) -> None:
+    """Check the tables ``[[hooks]]``.
+
+    :param source: the file, for messages.
+    :raises ConfigError: naming the first key that is wrong.
+    """
+    for number, hook in enumerate(file.hooks):
+        where = f"{source}: hooks[{number}]"
+        if bool(hook.command) == bool(hook.url):
+            raise ConfigError(where, "has not either a command or a url", "give it one of the two")
+        for pattern in hook.events:
+            if not any(fnmatchcase(kind, pattern) for kind in EVENTS):
+                remedy = f"there are: {', '.join(EVENTS)}; and * stands for any text"
+                raise ConfigError(f"{where}.events", f"there is no event {pattern!r}", remedy)
+        _check_names(hook.services, _services(file), f"{where}.services", "service")
+        if hook.url and not _HOOK_URL.fullmatch(hook.url):
+            raise ConfigError(f"{where}.url", "is no URL", "write it as https://host/path")
+        if hook.headers and not hook.url:
+            raise ConfigError(f"{where}.headers", "are for a url", "remove them")
+        for name, value in hook.headers.items():
+            if not _HEADER_TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise ConfigError(f"{where}.headers", f"{name!r} is no header field", "correct it")
 
 
 def _services(file: ConfigFile) -> list[str]:

@@ -63,8 +63,12 @@ class _Writer:
         if path == (HTTP_SERVICE,) and HTTP_SERVICE not in self._settings.gateways:
             items = {key: value for key, value in items.items() if isinstance(value, HttpTable)}
         inner = {key: value for key, value in items.items() if value and isinstance(value, Struct | dict)}
+        lists = {key: value for key, value in items.items() if _is_list_of_tables(value)}
         values = [
-            line for key, value in items.items() if key not in inner for line in self._value(path, key, value)
+            line
+            for key, value in items.items()
+            if key not in inner | lists
+            for line in self._value(path, key, value)
         ]
         if path and values:
             yield ""
@@ -72,6 +76,21 @@ class _Writer:
         yield from values
         for key, value in inner.items():
             yield from self.table((*path, key), value)
+        for key, value in lists.items():
+            for each in value:
+                yield from self._list_item((*path, key), each)
+
+    def _list_item(self, path: tuple[str, ...], table: Struct) -> Iterator[str]:
+        """One of several tables with the same name."""
+        yield ""
+        yield f"[[{'.'.join(map(_key, path))}]]  # {self._origin(path)}"
+        references = self._references(path[:-1], path[-1])
+        for key, value in _items(table).items():
+            is_secret = isinstance(value, dict) or any(
+                each.startswith(_SECRET_REFERENCE) for each in references
+            )
+            masked = dict.fromkeys(value, _MASK) if isinstance(value, dict) else value
+            yield f"{_key(key)} = {_literal(_without_passwords(masked, is_secret))}"
 
     def _value(self, path: tuple[str, ...], key: str, value: Any) -> Iterator[str]:
         origin = self._origin((*path, key))
@@ -105,6 +124,10 @@ class _Writer:
         field = ".".join((*path, key))
         layer = self._layers.layer_of(field)
         return () if layer is None else tuple(layer.references.get(field, ()))
+
+
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, tuple) and any(isinstance(each, Struct) for each in value)
 
 
 def _items(table: Struct) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.dashboard import Dashboard
+from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.settings import (
     HTTP_SERVICE,
@@ -109,6 +110,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar tokens: tokens besides the shared one, by their names.
     :ivar access: who may call services, by the names of the rules.
     :ivar tracing: traces of requests.
+    :ivar hooks: commands and URLs that get events.
     """
 
     socket_dir: str | None = None
@@ -125,6 +127,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}
     tracing: Tracing = Tracing()
+    hooks: tuple[Hook, ...] = ()
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {

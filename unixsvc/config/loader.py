@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from unixsvc.config.checks import check_access, check_file, check_tokens
+from unixsvc.config.checks import check_access, check_file, check_hooks, check_tokens
 from unixsvc.config.dashboard_table import resolve_dashboard
 from unixsvc.config.file import ConfigFile, file_type, parse_layers, read_file
 from unixsvc.config.gateways import make_gateways
@@ -242,6 +242,8 @@ def _resolve(
     check_file(file, source)
     check_tokens(file, source)
     check_access(file, source)
+    if file.hooks:
+        check_hooks(file, source)
     gateways = make_gateways(file, source, str(folder), listen)
     services = {**file.services, **gateways.services}
     start_order(services, source)
@@ -260,6 +262,7 @@ def _resolve(
         dashboard=resolve_dashboard(file.dashboard, source, str(folder)),
         tokens=file.tokens,
         access=file.access,
+        hooks=file.hooks,
         python=str(folder / file.python) if file.python else "",
         tracing=file.tracing,
     )

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from unixsvc.config.access import AccessRule
 from unixsvc.config.control import ControlAccess
 from unixsvc.config.dashboard import Dashboard
+from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Http
 from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
@@ -267,6 +268,7 @@ class Settings(Struct, frozen=True):
     :ivar access: the tables ``[access.NAME]``.
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
     :ivar tracing: traces of requests.
+    :ivar hooks: the tables ``[[hooks]]``.
     """
 
     source: str
@@ -286,6 +288,7 @@ class Settings(Struct, frozen=True):
     files: tuple[str, ...] = ()
     python: str = ""
     tracing: Tracing = Tracing()
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def directory_mode(self) -> int:

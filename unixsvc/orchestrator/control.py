@@ -16,6 +16,8 @@ from unixsvc.errors import ConfigError, Conflict, Forbidden
 from unixsvc.orchestrator.debugging.session import DebugEvent
 from unixsvc.orchestrator.debugging.settings import NO_LIMIT
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.events.control import EVENT_ROUTES
+from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.inspection.control import INSPECTION
 from unixsvc.orchestrator.inspection.interfaces import IInspector
@@ -206,6 +208,7 @@ _ROUTES = [
         ],
     ),
     INSPECTION,
+    EVENT_ROUTES,
 ]
 
 
@@ -215,6 +218,7 @@ def control_app(orchestrator: IOrchestrator) -> App:
     def container(registry: svcs.Registry, context: ServiceContext) -> None:
         registry.register_value(IOrchestrator, orchestrator)
         registry.register_value(ITokens, orchestrator.tokens)
+        registry.register_value(EventLog, orchestrator.events)
         registry.register_value(IInspector, orchestrator.inspector)
 
     return App(_ROUTES, container, title="Orchestrator", version="1")

@@ -20,6 +20,7 @@ class IOrchestrator(Interface):
     """Runs services."""
 
     tokens = Attribute("Its tokens, see :class:`unixsvc.orchestrator.tokens.interfaces.ITokens`.")
+    events = Attribute("What has happened, see :class:`unixsvc.orchestrator.events.log.EventLog`.")
     inspector = Attribute("See :class:`unixsvc.orchestrator.inspection.interfaces.IInspector`.")
 
     def register(name: str, settings: ServiceSettings) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Callable
+from typing import Final
 
 import msgspec
 from twisted.application.service import MultiService, Service
@@ -19,6 +21,8 @@ from unixsvc.listen.fd_limits import START_FDS, DescriptorReserve
 from unixsvc.orchestrator.certificates.keeper import CertificateKeeper
 from unixsvc.orchestrator.control_service import ControlService
 from unixsvc.orchestrator.debugging.start import DebugSession, LentTerminal, start_session
+from unixsvc.orchestrator.events.configured import ConfiguredHooks
+from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.inspection.inspector import Inspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
@@ -44,6 +48,9 @@ from unixsvc.typing import IOrchestratorWatcher
 
 __all__ = ["Orchestrator"]
 
+# How long the last events may take to be delivered to hooks, in seconds.
+_LAST_HOOKS: Final = 2.0
+
 
 @implementer(IOrchestrator)
 class Orchestrator(MultiService):
@@ -56,6 +63,7 @@ class Orchestrator(MultiService):
     :param watcher: observes this orchestrator.
     :param log: the log of this process; None if something else observes its events.
     :ivar tokens: the tokens of the services.
+    :ivar events: what has happened to them.
     :ivar inspector: asks their workers what they do.
     :ivar followers: called with the configuration of each reload; one that raises ConfigError ends it.
     """
@@ -83,10 +91,13 @@ class Orchestrator(MultiService):
         self._paths: PathSupervisor | None = None
         self._lock: DirectoryLock | None = None
         self._reserve = DescriptorReserve(START_FDS)
-        self.tokens = TokenKeeper(reactor, self._settings)
+        self.events = EventLog()
+        self._hooks = ConfiguredHooks(reactor, self.events)
+        record = self.events.record
+        self.tokens = TokenKeeper(reactor, self._settings, record=record)
         self.inspector = Inspector(lambda name: self._running().find(name))
         self.followers: list[Callable[[Settings], object]] = []
-        self._certificates = CertificateKeeper(reactor, self._settings)
+        self._certificates = CertificateKeeper(reactor, self._settings, record=record)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)
@@ -123,6 +134,7 @@ class Orchestrator(MultiService):
                 self._lock.renew,
                 self._certificates.current,
                 None if self._sink is None else self._sink.add_entries,
+                self.events.record,
             )
             self._reserve.fill()
             self._manager = ServiceManager(factory, self, self._service_failed)
@@ -155,6 +167,7 @@ class Orchestrator(MultiService):
         Service.startService(self)
         self.tokens.start(self._running().send_and_wait)
         self._certificates.start(self._running().send_and_wait)
+        self._hooks.use(self._settings)
         log_unsafe_places(self._log, self._settings)
         self._control_pool().startService()
         if self._paths is not None:
@@ -254,6 +267,7 @@ class Orchestrator(MultiService):
         await self._running().start_all()
         names = ", ".join(self._settings.services)
         self._log.info("ready: {names}, in {dir}", names=names, dir=self._settings.socket_dir)
+        self.events.record("orchestrator.ready", pid=os.getpid())
         self._boot.succeed(None)
 
     def _boot_failed(self, failure: Failure) -> None:
@@ -264,6 +278,7 @@ class Orchestrator(MultiService):
         if self._stopped is not None:
             raise ConfigError("the orchestrator", "is stopping")
         self._log.info("reloading {name}", name=name or "all services")
+        self.events.record("reload.started", name)
         if self.watcher is not None:
             self.watcher.reloading()
         failure = ""
@@ -276,11 +291,13 @@ class Orchestrator(MultiService):
         except Exception as error:
             failure = str(error)
             self._log.error("the reload has failed: {error}", error=failure)
+            self.events.record("reload.failed", name, reason=failure)
             raise
         finally:
             if self.watcher is not None:
                 self.watcher.reloaded(failure)
         self._log.info("reloaded {name}", name=name or "all services")
+        self.events.record("reload.done", name)
 
     async def _reconfigure(self, only: str, new: Settings) -> None:
         """Apply a configuration.
@@ -311,6 +328,7 @@ class Orchestrator(MultiService):
             # A level that was set meanwhile stays until the configuration has another one.
             self.set_log_level(self._level.name if log.level == before.level else log.level)
         self._settings = new
+        self._hooks.use(new)
         log_unsafe_places(self._log, new)
 
     def _service_failed(self, name: str, reason: str) -> None:
@@ -319,6 +337,7 @@ class Orchestrator(MultiService):
 
     async def _stop(self) -> None:
         self._log.info("stopping")
+        self.events.record("orchestrator.stopping")
         self.tokens.stop()
         self._certificates.stop()
         self._boot.fail(ConfigError("the orchestrator", "was stopped"))
@@ -326,7 +345,9 @@ class Orchestrator(MultiService):
             self._paths.stopService()
         try:
             await self._running().shut_down()
+            self.events.close()
             await self._control_pool().stopService()  # last, so that the status can be requested meanwhile
+            await self._hooks.finish(_LAST_HOOKS)
         finally:
             self._release_lock()
 

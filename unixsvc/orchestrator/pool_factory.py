@@ -21,6 +21,7 @@ from unixsvc.config.tracing import Tracing
 from unixsvc.datasource.idempotency.directory import directory_path, make_directory
 from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.listen.fd_limits import DescriptorReserve
+from unixsvc.orchestrator.events.log import Record, ignore
 from unixsvc.orchestrator.interpreter import find_interpreter
 from unixsvc.orchestrator.pool.inline import InlinePool
 from unixsvc.orchestrator.pool.interfaces import IServicePool
@@ -63,6 +64,7 @@ class PoolFactory:
     :param claim: raises ConfigError if another orchestrator serves the socket directory.
     :param certificates: returns those of a service by endpoint string, for a worker that starts.
     :param on_access: as in :class:`~unixsvc.orchestrator.pool.process.WorkerProcess`.
+    :param record: records what happens to services.
     """
 
     reactor: IPoolReactor
@@ -73,6 +75,7 @@ class PoolFactory:
     claim: Callable[[], object] = bool
     certificates: Callable[[str], dict[str, ServerCertificate]] = _no_certificates
     on_access: Callable[[bytes, int, str, int], bool] | None = None
+    record: Record = ignore
     _specs: int = field(default=0, init=False)  # that were made
 
     def make_pool(
@@ -87,7 +90,7 @@ class PoolFactory:
             if settings.folder not in sys.path:
                 sys.path.append(settings.folder)  # last, as in a worker
             return InlinePool(name, self.reactor, spec, listener)
-        return Pool(name, self.reactor, spec, listener, on_failed, reserve=self.reserve)
+        return Pool(name, self.reactor, spec, listener, on_failed, reserve=self.reserve, record=self.record)
 
     def make_control(
         self, settings: Settings, app: App, guard: ControlGuard

@@ -177,6 +177,7 @@ class ServiceManager:
         async with self.running(name) as pool:
             await pool.scale(workers)
             self._scaled[name] = workers
+            self.factory.record("service.scaled", name, workers=workers)
 
     async def reconfigure(self, name: str, settings: Settings) -> None:
         """Replace the workers of a service by workers with its current code and settings.

@@ -23,6 +23,7 @@ from unixsvc.errors import ConfigError, Conflict, Forbidden, Internal, Invalid, 
 from unixsvc.orchestrator.control import Control, WantedSession, control_app, control_settings
 from unixsvc.orchestrator.debugging.session import DebugEvent, DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
+from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures, service_figures
 from unixsvc.orchestrator.inspection.interfaces import IInspector, RequestList
 from unixsvc.orchestrator.interfaces import IOrchestrator
@@ -40,7 +41,7 @@ from unixsvc.testing.memory import ImmediateRunner
 _READS = (
     ("GET", "/status"), ("GET", "/metrics"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"),
     ("GET", "/-/routes"), ("GET", "/-/stats"), ("GET", "/-/live"), ("GET", "/-/ready"), ("GET", "/tokens"),
-    ("GET", "/requests"),
+    ("GET", "/requests"), ("GET", "/events"),
 )  # fmt: skip
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
@@ -48,6 +49,8 @@ _CHANGES = (
     ("POST", "/tokens/revoke"), ("POST", "/debug"), ("POST", "/requests/cancel"),
     ("POST", "/logs"),
 )  # fmt: skip
+# Has no end.
+_STREAM = ("GET", "/events/follow")
 SETTINGS = Settings("x.toml", "/", "/run", 0o660, "/t", Limits(), Security(), {}, Log())
 
 
@@ -128,6 +131,7 @@ class FakeOrchestrator:
         self.answer: Deferred[None] = succeed(None)
         self.tokens = FakeTokens()
         self.inspector = FakeInspector()
+        self.events = EventLog()
         self.session = FakeSession()
         self.debugged = ""
 
@@ -388,7 +392,7 @@ class AccessTests(SynchronousTestCase):
         """These are all routes that there are."""
         contract = self.successResultOf(MemoryService(control_app(self.orchestrator)).get("/-/routes"))
         routes = {(route["method"], route["path"]) for route in contract["routes"]}
-        self.assertEqual(routes, {*_READS, *_CHANGES})
+        self.assertEqual(routes, {*_READS, *_CHANGES, _STREAM})
 
     def test_own_user(self) -> None:
         """The orchestrator's own user may use every route, whatever token it sends, under any policy."""

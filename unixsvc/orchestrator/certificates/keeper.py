@@ -17,6 +17,7 @@ from unixsvc.listen.certificates import (
     read_certificate,
     secure_endpoints,
 )
+from unixsvc.orchestrator.events.log import Record, ignore
 from unixsvc.orchestrator.tokens.watch import FileWatch
 from unixsvc.orchestrator.worker.messages import SetCertificates
 
@@ -44,10 +45,18 @@ class CertificateKeeper:
     They stay as they are while the files cannot be used: a worker that is replaced meanwhile gets them too.
 
     :param settings: the configuration until the next :meth:`load`.
+    :param record: records changes.
     """
 
-    def __init__(self, reactor: IReactorTime, settings: Settings, log: Logger | None = None) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        settings: Settings,
+        log: Logger | None = None,
+        record: Record = ignore,
+    ) -> None:
         self._settings = settings
+        self._record = record
         self._log = log or Logger(namespace="orchestrator")
         self._current: dict[str, dict[str, ServerCertificate]] = {}
         self._send: Callable[[SetCertificates, str], Awaitable[None]] = _no_workers
@@ -99,12 +108,14 @@ class CertificateKeeper:
                 used = self._use(name, read_certificates(self._settings, name))
             except ConfigError as error:
                 self._log.error("{error}; the earlier certificate stays in use", error=str(error))
+                self._record("certificate.failed", name, reason=str(error))
             else:
                 if used is not None:
                     used.addCallback(self._log_used, name)
 
     def _log_used(self, _: None, name: str) -> None:
         self._log.info("new connections of {name} get the changed certificate", name=name)
+        self._record("certificate.changed", name)
 
     def _versions(self) -> tuple[tuple[int, ...] | None, ...]:
         return tuple(map(_version, self._paths()))

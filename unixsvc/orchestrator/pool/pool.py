@@ -13,6 +13,7 @@ from unixsvc.domain.json import Json
 from unixsvc.execution.shared_result import SharedResult
 from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
+from unixsvc.orchestrator.events.log import Record, ignore
 from unixsvc.orchestrator.pool.heartbeat import Heartbeat, PolicyTimer
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.listening import ListeningPool
@@ -22,6 +23,7 @@ from unixsvc.orchestrator.pool.process import WorkerExit, WorkerProcess
 from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.rollout import Rollout
 from unixsvc.orchestrator.pool.spec import WorkerSpec
+from unixsvc.orchestrator.pool.worker_events import WorkerEvents
 from unixsvc.orchestrator.pool.worker_record import WorkerRecord, exit_message
 from unixsvc.orchestrator.pool.workers import PoolScheduler, WorkerSet
 from unixsvc.orchestrator.reactor import IPoolReactor
@@ -45,6 +47,7 @@ class Pool(ListeningPool):
     :param make_counts: makes the shared page on which the workers count their connections.
     :param reserve: is released for the start of a worker; none if None.
     :param now: the clocks for schedules.
+    :param record: records what happens to the workers.
     """
 
     def __init__(
@@ -57,11 +60,13 @@ class Pool(ListeningPool):
         make_counts: Callable[[], ConnectionCounts] = ConnectionCounts,
         reserve: DescriptorReserve | None = None,
         now: Callable[[], Moment] = current_moment,
+        record: Record = ignore,
     ) -> None:
         super().__init__(name, listener, reactor)
         self._reactor = reactor
         self._on_failed = on_failed
         self._log = Logger(namespace=name)
+        self._events = WorkerEvents(name, record)
         self._rollout = Rollout(f"services.{name}", spec)
         self._workers = WorkerSet(reactor, self, self._log, make_counts, reserve)
         self._heartbeat = Heartbeat(reactor, self._workers.beat, self._extend_deadlines)
@@ -170,6 +175,7 @@ class Pool(ListeningPool):
         if record.phase is WorkerPhase.STARTING:
             self._workers.enter(record, WorkerPhase.READY)
             self._log.info("worker {worker} is ready", worker=str(worker))
+            self._events.ready(record)
             if self._rollout.all_ready(self._workers.records):
                 self._problem = ""
             if not self._rollout.in_progress:
@@ -183,6 +189,7 @@ class Pool(ListeningPool):
         if record.phase in (WorkerPhase.STARTING, WorkerPhase.READY):
             self._log.info("worker {worker} received a signal and drains", worker=str(worker))
             record.retiring = True
+            self._events.draining(record)
             self._workers.enter(record, WorkerPhase.DRAINING)
         self._scheduler.lost(record.runs, started=False)  # now that it gets no more runs
         self._apply_policy()
@@ -191,9 +198,11 @@ class Pool(ListeningPool):
         """A worker has reported its statistics."""
         record, now = self._workers.record_of(worker), self._reactor.seconds()
         record.last_seen = now
+        self._events.reported(record)
         if record.check_recycling(now):
             message = "worker {worker} is recycled: {reason}"
             self._log.info(message, worker=str(worker), reason=record.recycle_reason)
+            self._events.recycled(record)
             self._apply_policy()
 
     def worker_ended(self, worker: WorkerProcess, end: WorkerExit) -> None:
@@ -202,6 +211,7 @@ class Pool(ListeningPool):
         self._ended += record.metrics().past()
         self._exits[record.exit_reason(self._rollout.spec)] += 1
         self._workers.remove(record)
+        self._events.ended(record, end)
         self._scheduler.lost(record.runs)
         if self._rollout.worker_ended(record, end.reason, self._workers.records, now):
             self._log_exit(record, end)
@@ -241,6 +251,7 @@ class Pool(ListeningPool):
         spec = self._rollout.spec
         error = self._workers.spawn(slot, spec, self._listener.descriptors(spec.listen))
         if error is None:
+            self._events.started(self._workers.newest)
             return
         self._problem = f"a worker cannot be started: {error.strerror}"
         if self._histories.start_refused(slot, self._reactor.seconds()):
@@ -290,6 +301,7 @@ class Pool(ListeningPool):
 
     def _fail(self, problem: str, reason: str) -> None:
         self._failed, self._problem = True, problem
+        self._events.failed(problem)
         self._scheduler.stop()
         self._listener.close()  # no worker would accept
         self._rollout.cancel(reason)  # last, as its waiters may start the pool again

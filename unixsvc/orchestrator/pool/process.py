@@ -68,11 +68,15 @@ class WorkerExit(msgspec.Struct, frozen=True):
     :ivar status: how it has ended, as ``exited with code 1``.
     :ivar cause: why it could not start; empty if that is not known.
     :ivar failed: whether it has ended in another way than with exit code 0.
+    :ivar signal: the signal that has killed it; None without one.
+    :ivar code: its exit code; None if it was killed, or not started.
     """
 
     status: str
     cause: str = ""
     failed: bool = True
+    signal: int | None = None
+    code: int | None = None
 
     @property
     def reason(self) -> str:
@@ -115,6 +119,7 @@ class WorkerProcess(ProcessProtocol):
     :ivar status: its latest statistics.
     :ivar cause: why it could not start, if that is known.
     :ivar schedules: those of its application, once it is ready.
+    :ivar last_pid: its process id, also after its end.
     """
 
     transport: Any  # IProcessTransport lacks closeChildFD, which every Twisted reactor on Unix has
@@ -144,7 +149,7 @@ class WorkerProcess(ProcessProtocol):
         self._stats_requests: list[Deferred[None]] = []
         self._questions = Questions(reactor, self.send)
         self._commands_closed = False
-        self._last_pid: int | None = None
+        self.last_pid: int | None = None
         self._make_group = make_group
         self._interpreter = interpreter
         self._terminal = terminal
@@ -156,7 +161,7 @@ class WorkerProcess(ProcessProtocol):
         self.schedules: tuple[ScheduleSpec, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self._config.service}[{self.slot}] (pid {self._last_pid})"
+        return f"{self._config.service}[{self.slot}] (pid {self.last_pid})"
 
     @property
     def slot(self) -> int:
@@ -201,7 +206,7 @@ class WorkerProcess(ProcessProtocol):
         if access is not None:
             access.start()
         self._access = access
-        self._last_pid = self.pid
+        self.last_pid = self.pid
         self.transport.writeToChild(messages.COMMANDS_FD, messages.encode_line(self._config))
 
     def request_stats(self, seconds: float) -> Deferred[None]:
@@ -287,8 +292,7 @@ class WorkerProcess(ProcessProtocol):
             self._access.end()
         self._answer_stats_requests()
         self._questions.end()
-        failed = not isinstance(reason.value, ProcessDone)
-        self._owner.worker_ended(self, WorkerExit(_exit_status(reason.value), self.cause, failed))
+        self._owner.worker_ended(self, _exit_of(reason.value, self.cause))
 
     def _make_access_reader(self) -> AccessReader | None:
         if self._config.log.access == "off" or self._config.debugged:
@@ -338,10 +342,12 @@ class WorkerProcess(ProcessProtocol):
                 request.callback(None)
 
 
-def _exit_status(error: BaseException | None) -> str:
+def _exit_of(error: BaseException | None, cause: str) -> WorkerExit:
+    failed = not isinstance(error, ProcessDone)
     if isinstance(error, ProcessTerminated) and error.signal:
-        return f"was killed by signal {error.signal}"
-    return f"exited with code {getattr(error, 'exitCode', 0) or 0}"
+        return WorkerExit(f"was killed by signal {error.signal}", cause, failed, signal=error.signal)
+    code = getattr(error, "exitCode", 0) or 0
+    return WorkerExit(f"exited with code {code}", cause, failed, code=code)
 
 
 # The handlers take the type of their key, which the type of a dict cannot express.

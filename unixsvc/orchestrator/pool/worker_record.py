@@ -28,6 +28,8 @@ class WorkerRecord:
     :ivar closed: whether it has reported that it accepts no connections any more.
     :ivar runs: the numbers of the runs of jobs that it was given and that have not ended.
     :ivar last_run: the number of the last one.
+    :ivar kill_reason: why it is killed, as ``watchdog``; empty if it is not.
+    :ivar breakers: the states of its circuit breakers by the other service, as far as they have changed.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class WorkerRecord:
         self.closed = False
         self.runs: set[int] = set()
         self.last_run = 0
+        self.kill_reason = ""
+        self.breakers: dict[str, str] = {}
         self._started = now
         self._jitter = jitter
 

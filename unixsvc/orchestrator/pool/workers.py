@@ -75,6 +75,11 @@ class WorkerSet:
         """The records of all workers."""
         return self._records.values()
 
+    @property
+    def newest(self) -> WorkerRecord:
+        """The record of the worker that was started last."""
+        return self._records[self._started]
+
     def record_of(self, worker: WorkerProcess) -> WorkerRecord:
         """The record of a process."""
         return next(record for record in self.records if record.process is worker)
@@ -137,7 +142,7 @@ class WorkerSet:
     def kill_all(self) -> None:
         """Kill every worker now."""
         for record in self.records:
-            record.retiring = True
+            record.retiring, record.kill_reason = True, record.kill_reason or "abort"
             self.enter(record, WorkerPhase.KILLED).signal("KILL")
 
     def replace_all(self, reason: str) -> None:
@@ -219,10 +224,12 @@ class WorkerSet:
         message = "worker {worker} is silent for {silent:.1f} s (watchdog): killing it; its stack follows"
         self._log.error(message, worker=str(record.process), silent=silent)
         record.stuck = True
+        record.kill_reason = "watchdog"
         self.enter(record, WorkerPhase.STUCK).signal("QUIT")
 
     def _kill(self, record: WorkerRecord, wait_for_idle: bool) -> None:
         phase = record.phase
+        record.kill_reason = record.kill_reason or f"{phase.value} for too long"
         if phase is WorkerPhase.STARTING:
             record.process.cause = f"not ready within {record.spec.policy.boot_timeout:g} s (boot_timeout)"
         if phase is not WorkerPhase.STUCK:  # _dump has logged it

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from unixsvc.config.settings import SHARED_TOKEN, Settings
 from unixsvc.errors import ConfigError, Conflict, NotFound
 from unixsvc.execution.shared_result import run_detached
+from unixsvc.orchestrator.events.log import Record, ignore
 from unixsvc.orchestrator.tokens.interfaces import ITokens, ServiceAccess, TokenEntry
 from unixsvc.orchestrator.tokens.named import accepted, check_routes, entries, revoked_names
 from unixsvc.orchestrator.tokens.state import (
@@ -50,6 +51,7 @@ class TokenKeeper:
     :param settings: the configuration until the next :meth:`load`.
     :param environ: the environment variables.
     :param now: the time in seconds since 1970.
+    :param record: records changes of tokens.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class TokenKeeper:
         environ: Mapping[str, str] = os.environ,
         now: Callable[[], float] = time.time,
         log: Logger | None = None,
+        record: Record = ignore,
     ) -> None:
         self._reactor = reactor
         self._send: Callable[[SetTokens], Awaitable[None]] = _no_workers
@@ -67,6 +70,7 @@ class TokenKeeper:
         self._now = now
         self._lock = DeferredLock()
         self._log = log or Logger(namespace="orchestrator")
+        self._record = record
         self._shared = SharedToken("", "")
         self._settings = settings
         self._state = TokenState()
@@ -158,6 +162,7 @@ class TokenKeeper:
             problem = self._change_state(msgspec.structs.replace(self._state, revoked=tuple(revoked)))
             await self._send(self.current())
         self._log.warn("the token {name} is revoked", name=name)
+        self._record("token.revoked", name=name)
         if problem:
             raise Conflict(
                 f"the token {name!r} is revoked until the orchestrator ends: {problem}; remove tokens.{name}"
@@ -193,6 +198,7 @@ class TokenKeeper:
         self._log.info(
             "the shared token is replaced; the old one is valid for {overlap:g} s", overlap=overlap
         )
+        self._record("token.rotated", overlap=overlap)
         await self._expire()
 
     async def _expire(self) -> None:
@@ -220,6 +226,7 @@ class TokenKeeper:
             if token == before.token:
                 return
             self._log.warn("{file} has another token: it is valid now, the old one is not", file=file)
+            self._record("token.changed", file=file)
             await self._accept_also(token)
             self._shared = msgspec.structs.replace(before, token=token)
             await self._accept_also(before.token)

@@ -1,0 +1,1 @@
+"""What has happened to services, and the hooks that get it."""
