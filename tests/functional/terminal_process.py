@@ -6,8 +6,10 @@ import os
 import select
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 __all__ = ["TerminalProcess"]
 
@@ -20,15 +22,28 @@ class TerminalProcess:
 
     :param folder: its current directory.
     :param environment: environment variables in addition to our own.
+    :param program: what is run instead of ``unixsvc``, as a shell.
+    :param size: of the terminal: its lines and columns; None for none, as a serial line has.
     """
 
-    def __init__(self, folder: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    UNIXSVC: ClassVar = (sys.executable, "-m", "unixsvc")
+
+    def __init__(
+        self,
+        folder: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        size: tuple[int, int] | None = None,
+        program: Sequence[str] = UNIXSVC,
+    ) -> None:
         self._ours, theirs = os.openpty()
+        if size is not None:
+            termios.tcsetwinsize(theirs, size)
         self._printed = ""
         take_terminal = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-        execute = "os.execv(sys.executable, [sys.executable, '-m', 'unixsvc', *sys.argv[1:]])"
+        execute = "os.execvp(sys.argv[1], sys.argv[1:])"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", take_terminal + execute, *arguments],
+            [sys.executable, "-c", take_terminal + execute, *program, *arguments],
             cwd=folder,
             env={
                 **os.environ,
@@ -65,6 +80,27 @@ class TerminalProcess:
             self._printed += printed.decode()
         before, _, self._printed = self._printed.partition(text)
         return before + text
+
+    def read(self, timeout: float) -> str:
+        """What it prints within some seconds, or empty; without waiting for more than there is.
+
+        :raises EOFError: if it has exited.
+        """
+        readable, _, _ = select.select([self._ours], [], [], timeout)
+        if not readable:
+            return ""
+        try:
+            return os.read(self._ours, 65_536).decode("utf-8", "replace")
+        except OSError:
+            raise EOFError from None
+
+    def resize(self, lines: int, columns: int) -> None:
+        """Change the size of the terminal; the kernel tells the process."""
+        termios.tcsetwinsize(self._ours, (lines, columns))
+
+    def modes(self) -> list[object]:
+        """The settings of the terminal."""
+        return termios.tcgetattr(self._ours)
 
     def type(self, text: str) -> None:
         """Type a text."""

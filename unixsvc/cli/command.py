@@ -26,6 +26,7 @@ from unixsvc.cli.session import Session, location_options
 from unixsvc.cli.status import status
 from unixsvc.cli.stub import stub
 from unixsvc.cli.token import token
+from unixsvc.cli.top.command import top
 from unixsvc.errors import ConfigError, ServiceError
 
 __all__ = ["run", "unixsvc"]
@@ -68,6 +69,7 @@ for _command in (
     status,
     stub,
     token,
+    top,
     *COMMANDS,
 ):
     unixsvc.add_command(_command)

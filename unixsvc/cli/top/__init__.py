@@ -1,0 +1,1 @@
+"""``unixsvc top``: services, workers and routes in a terminal, as they work."""
