@@ -111,13 +111,9 @@ class Totals(Struct, frozen=True):
     """What a worker counts for all its requests together.
 
     :ivar wrong_tokens: the number of wrong tokens.
-    :ivar received: the number of bytes that clients have sent.
-    :ivar sent: the number of bytes that were sent to clients.
     """
 
     wrong_tokens: int = 0
-    received: int = 0
-    sent: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*map(add, astuple(self), astuple(other)))
