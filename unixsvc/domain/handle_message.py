@@ -20,6 +20,7 @@ from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.request_context import RequestSlot, current_slot, detach, enter_slot, leave_slot
 from unixsvc.domain.route_info import RouteInfo
 from unixsvc.domain.route_series import RouteSeries
+from unixsvc.domain.sent_code import sent_code
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, DeadlineExceeded, Internal, ServiceError, Unavailable, WrongToken
 
@@ -167,7 +168,7 @@ class HandleMessage:
             leave_slot(slot)
         else:
             slot.request = None
-        code = answer.code if answer.head is None else self._status_of(slot.series, request, answer)
+        code = answer.code if request.headers is None else self._sent_code(slot.series, request, answer)
         self._count(slot.series, request.caller, code, self._now() - started)
         if request.extras is not None:
             answer = self._after_reply(request, answer)
@@ -200,7 +201,7 @@ class HandleMessage:
         finally:
             self.inflight -= 1
         leave_slot(slot)
-        code = reply.code if reply.head is None else self._status_of(slot.series, request, reply)
+        code = reply.code if request.headers is None else self._sent_code(slot.series, request, reply)
         self._count(slot.series, request.caller, code, self._now() - started)
         if request.extras is not None:
             reply = self._after_reply(request, reply)
@@ -223,7 +224,7 @@ class HandleMessage:
     ) -> ReplyStream:
         self.inflight += 1
         seconds = None if request.timeout is None else request.timeout - (self._now() - started)
-        status = reply.head.status if reply.head is not None else 0
+        status = sent_code(request, reply)
         on_end = partial(self._end_stream, request, started, slot.series, status)
         slot.seconds = math.inf  # only the caller limits the duration of a stream
         context = detach()
@@ -247,21 +248,18 @@ class HandleMessage:
     ) -> Reply:
         self.inflight -= 1
         reply = Reply() if error is None else self._error_reply(request, error)
-        code = status if status and error is None else reply.code
+        code = status if error is None else reply.code
         self._count(series, request.caller, code, self._now() - started)
         if request.extras is not None:
             with_headers = self._after_reply(request, reply)
             return reply if error is None else with_headers  # the headers of a stream come before its items
         return reply
 
-    def _status_of(self, series: RouteSeries, request: Request, reply: Reply) -> int:
-        """The code with which a reply is counted: over HTTP it may have a status of its own."""
-        head = reply.head
-        if head is None:
-            return reply.code
-        if head.file is not None:
-            force_setattr(head.file, "counted", partial(self._metrics.recount, series, request.caller))
-        return head.status or reply.code
+    def _sent_code(self, series: RouteSeries, request: Request, reply: Reply) -> int:
+        if reply.head is not None and reply.head.file is not None:
+            # What is sent of a file depends on the conditions and ranges of the request.
+            force_setattr(reply.head.file, "counted", partial(self._metrics.recount, series, request.caller))
+        return sent_code(request, reply)
 
     def _error_reply(self, request: Request, error: BaseException) -> Reply:
         """Log the error if the peer must not see it, and return the reply."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from unixsvc.domain.message import Reply, Request
+from unixsvc.domain.message import Request
 from unixsvc.limiting.keys import client_address
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "call_name",
     "http_attributes",
     "http_name",
-    "http_status",
     "rpc_attributes",
     "rpc_name",
 ]
@@ -78,18 +77,6 @@ def http_attributes(request: Request, route: str, deadline_left: float) -> Attri
         if port:
             found["server.port"] = port
     return found
-
-
-def http_status(reply: Reply) -> int:
-    """The status of the response for a reply, as far as it does not depend on the client's cache."""
-    if reply.code >= 400:
-        return reply.code
-    if reply.head is not None and reply.head.status:
-        return reply.head.status
-    if reply.location is not None:
-        return 201
-    has_file = reply.head is not None and reply.head.file is not None
-    return 204 if reply.items is None and reply.body in (b"", b"null") and not has_file else 200
 
 
 def rpc_name(service: str, request: Request, route: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -70,6 +71,20 @@ class ResultTests(_ResultCase):
         ):
             found = self.kind(method, path, id=7, name="Ada")
             self.assertEqual(found.status_code, status, path)
+
+    def test_counted(self) -> None:
+        """Metrics count the status that is sent."""
+        sent = Counter(
+            self.kind(method, path, id=7, name="Ada").status_code
+            for method, path in (
+                ("POST", "/accepted"), ("GET", "/items"), ("POST", "/items"), ("DELETE", "/session"),
+                ("GET", "/moved/3"), ("GET", "/maybe/3"), ("GET", "/maybe/30"), ("GET", "/maybe/60"),
+                ("GET", "/absent"),
+            )
+        )  # fmt: skip
+        self.assertEqual(set(sent), {200, 201, 202, 204, 303, 307, 404})
+        host = self.successResultOf(self.kinds.when_started())
+        self.assertEqual(host.metrics().all.codes, dict(sent))
 
     def test_empty(self) -> None:
         """A redirect has an empty body, and its length; 204 has neither, nor a media type."""

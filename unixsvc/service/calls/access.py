@@ -13,6 +13,7 @@ from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IHandleMessage
 from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.reply_head import ReplyHead
+from unixsvc.domain.sent_code import sent_code
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.errors import Cancelled, ServiceError
 from unixsvc.telemetry.access.log import AccessLog
@@ -43,7 +44,7 @@ class LoggedHandle:
         started = self._now()
         answer = self._handle(request)
         if type(answer) is Reply:  # nearly always, and so without further calls
-            code = answer.code if answer.head is None else answer.head.status or answer.code
+            code = answer.code if request.headers is None else sent_code(request, answer)
             if code >= self._least:
                 self._record(request, code, self._now() - started, len(answer.body))
             return answer
@@ -83,7 +84,7 @@ class LoggedHandle:
     def _answered(self, request: Request, started: float, answer: Reply | ReplyStream) -> Reply | ReplyStream:
         if isinstance(answer, ReplyStream):
             return _LoggedStream(answer, partial(self._ended, request, started))
-        code = answer.code if answer.head is None else answer.head.status or answer.code
+        code = answer.code if request.headers is None else sent_code(request, answer)
         self._ended(request, started, code, len(answer.body))
         return answer
 

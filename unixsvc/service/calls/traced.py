@@ -15,10 +15,10 @@ from unixsvc.domain.message import Reply, Request
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.request_context import adopt
+from unixsvc.domain.sent_code import sent_code
 from unixsvc.domain.stream import ReplyStream
 from unixsvc.domain.trace_context import NOT_SAMPLED, TRACEPARENT
 from unixsvc.errors import Cancelled, ServiceError
-from unixsvc.tracing.attributes import http_status
 
 if TYPE_CHECKING:
     from unixsvc.domain.handle_message import HandleMessage
@@ -140,7 +140,7 @@ class TracedHandle:
         if isinstance(answer, ReplyStream):
             self._spans.streams(served)
             return _TracedStream(answer, served, lambda code: self._spans.end(request, served, code))
-        self._spans.end(request, served, answer.code if request.headers is None else http_status(answer))
+        self._spans.end(request, served, sent_code(request, answer))
         return answer
 
 
