@@ -20,7 +20,7 @@ __all__ = ["Console", "on_free_port", "source_environment"]
 _TIMEOUT: Final = 300.0  # seconds; only reached if something is broken
 _MARK: Final = "--end-of-command--"
 _HTTP: Final = '["tcp:0:interface=127.0.0.1"]'
-_PORTS: Final = ("8080", "8443")
+_PORTS: Final = ("8080", "8443", "9464")
 
 
 def on_free_port(text: str) -> str:

@@ -19,6 +19,7 @@ from unixsvc.config.control import ControlAccess
 from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import EVENTS, Hook
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
+from unixsvc.config.metrics import MetricsEndpoint
 from unixsvc.config.settings import (
     Limits,
     Log,
@@ -147,6 +148,10 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[dashboard]`` is described."""
         self.assertDescribed("``[dashboard]``", defaults_of(Dashboard))
 
+    def test_metrics(self) -> None:
+        """Each key of ``[metrics]`` is described, with its default."""
+        self.assertDescribed("``[metrics]``", defaults_of(MetricsEndpoint))
+
     def test_resource_limits(self) -> None:
         """Each key of a service's ``rlimits`` is named."""
         for key in ResourceLimits.__struct_fields__:
@@ -166,6 +171,7 @@ class ConfigurationPage(SynchronousTestCase):
             "access",
             "tracing",
             "hooks",
+            "metrics",
         }
         derived = {"source", "folder", "files"}  # not written, but known from where the files are
         self.assertEqual(set(rows_of("Top-level keys")), set(Settings.__struct_fields__) - tables - derived)

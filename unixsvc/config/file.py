@@ -15,6 +15,7 @@ from unixsvc.config.control import ControlAccess
 from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
+from unixsvc.config.metrics import MetricsEndpoint
 from unixsvc.config.settings import (
     HTTP_SERVICE,
     Limits,
@@ -107,6 +108,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar log: the log.
     :ivar control: who may use the control API.
     :ivar dashboard: the live page.
+    :ivar metrics: metrics for Prometheus.
     :ivar tokens: tokens besides the shared one, by their names.
     :ivar access: who may call services, by the names of the rules.
     :ivar tracing: traces of requests.
@@ -124,6 +126,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     control: ControlAccess = ControlAccess()
     dashboard: Dashboard = Dashboard()
+    metrics: MetricsEndpoint = MetricsEndpoint()
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}
     tracing: Tracing = Tracing()
@@ -133,7 +136,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
     "http.websocket": WebSockets, "control": ControlAccess, "dashboard": Dashboard,
-    "tracing": Tracing,
+    "tracing": Tracing, "metrics": MetricsEndpoint,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from unixsvc.config.checks import check_access, check_file, check_hooks, check_t
 from unixsvc.config.dashboard_table import resolve_dashboard
 from unixsvc.config.file import ConfigFile, file_type, parse_layers, read_file
 from unixsvc.config.gateways import make_gateways
+from unixsvc.config.metrics import MetricsEndpoint
 from unixsvc.config.settings import ClientSettings, Settings, start_order
 from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT, development_layer
 from unixsvc.config.sources.layers import Layer, Layers
@@ -245,6 +246,10 @@ def _resolve(
     if file.hooks:
         check_hooks(file, source)
     gateways = make_gateways(file, source, str(folder), listen)
+    if file.metrics != MetricsEndpoint():
+        from unixsvc.config.metrics_checks import check_metrics  # late: few configurations have this table
+
+        check_metrics(file.metrics, gateways.http, source, str(folder))
     services = {**file.services, **gateways.services}
     start_order(services, source)
     return Settings(
@@ -260,9 +265,15 @@ def _resolve(
         gateways=gateways.http,
         control=file.control,
         dashboard=resolve_dashboard(file.dashboard, source, str(folder)),
+        metrics=_with_absolute_token(file.metrics, folder),
         tokens=file.tokens,
         access=file.access,
         hooks=file.hooks,
         python=str(folder / file.python) if file.python else "",
         tracing=file.tracing,
     )
+
+
+def _with_absolute_token(metrics: MetricsEndpoint, folder: Path) -> MetricsEndpoint:
+    path = metrics.token_file
+    return replace(metrics, token_file=str(folder / path)) if path else metrics

@@ -13,6 +13,7 @@ from unixsvc.config.control import ControlAccess
 from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Http
+from unixsvc.config.metrics import MetricsEndpoint
 from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
@@ -264,6 +265,7 @@ class Settings(Struct, frozen=True):
     :ivar gateways: the keys of these tables that no other service has, by the names of the services.
     :ivar control: who may use the control API.
     :ivar dashboard: the live page.
+    :ivar metrics: metrics for Prometheus.
     :ivar tokens: the tables ``[tokens.NAME]``.
     :ivar access: the tables ``[access.NAME]``.
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
@@ -283,6 +285,7 @@ class Settings(Struct, frozen=True):
     gateways: dict[str, Http] = {}
     control: ControlAccess = ControlAccess()
     dashboard: Dashboard = Dashboard()
+    metrics: MetricsEndpoint = MetricsEndpoint()
     tokens: dict[str, NamedToken] = {}
     access: dict[str, AccessRule] = {}
     files: tuple[str, ...] = ()

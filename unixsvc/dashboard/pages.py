@@ -34,8 +34,8 @@ from unixsvc.errors import (
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.etags import is_known
-from unixsvc.rest.headers.hosts import HostRules
 from unixsvc.rest.problem import PROBLEM, problem
+from unixsvc.security.hosts import HostRules
 
 __all__ = ["COOKIE", "MAX_STREAMS", "SECRET", "DashboardPages"]
 

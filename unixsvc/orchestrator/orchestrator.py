@@ -26,6 +26,7 @@ from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.inspection.inspector import Inspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
+from unixsvc.orchestrator.metrics_endpoint import MetricsKeeper
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool_factory import PoolFactory, socket_directories
 from unixsvc.orchestrator.reactor import IPoolReactor
@@ -98,6 +99,7 @@ class Orchestrator(MultiService):
         self.inspector = Inspector(lambda name: self._running().find(name))
         self.followers: list[Callable[[Settings], object]] = []
         self._certificates = CertificateKeeper(reactor, self._settings, record=record)
+        self._metrics = MetricsKeeper(reactor, self._running)
         self._boot: SharedResult[None] = SharedResult()
         self._stopped: Deferred[None] | None = None
         self._reloads = ReloadQueue(self._reload)
@@ -143,6 +145,7 @@ class Orchestrator(MultiService):
             self._control = ControlService(self, settings, factory)
             self._control.pool.bind()
             self._control.pool.setServiceParent(self)
+            self._metrics.prepare(settings)
             self._paths = PathSupervisor(
                 self._reactor,
                 self._lock,
@@ -168,6 +171,7 @@ class Orchestrator(MultiService):
         self.tokens.start(self._running().send_and_wait)
         self._certificates.start(self._running().send_and_wait)
         self._hooks.use(self._settings)
+        self._metrics.commit()
         log_unsafe_places(self._log, self._settings)
         self._control_pool().startService()
         if self._paths is not None:
@@ -294,6 +298,7 @@ class Orchestrator(MultiService):
             self.events.record("reload.failed", name, reason=failure)
             raise
         finally:
+            self._metrics.cancel()
             if self.watcher is not None:
                 self.watcher.reloaded(failure)
         self._log.info("reloaded {name}", name=name or "all services")
@@ -310,6 +315,7 @@ class Orchestrator(MultiService):
         check_start_order(only, manager.settings, new)
         control_rules = find_rules(new.control, new.source)
         check_passed_gateways(self._passed_sockets, new)
+        self._metrics.prepare(new)
         self._certificates.load(new, only)
         await self.tokens.reload(new)
         for follow in self.followers:
@@ -322,6 +328,7 @@ class Orchestrator(MultiService):
                 await manager.remove(name)
         if self._control is not None:
             self._control.set_rules(control_rules)
+        self._metrics.commit()
         log, before = new.log, self._settings.log
         if (log.level, log.loggers) != (before.level, before.loggers):
             self._level.set(self._level.name, log.loggers)
@@ -349,6 +356,7 @@ class Orchestrator(MultiService):
             await self._control_pool().stopService()  # last, so that the status can be requested meanwhile
             await self._hooks.finish(_LAST_HOOKS)
         finally:
+            self._metrics.stop()
             self._release_lock()
 
     def _running(self) -> ServiceManager:

@@ -223,6 +223,10 @@ class ServiceManager:
         await self._refresh()
         return {name: service_figures(pool.stats(), stopping=stopping) for name, pool in self._pools.items()}
 
+    def figures_of(self, name: str) -> ServiceFigures:
+        """The figures of a service, as of the last reports of its workers."""
+        return service_figures(self._pool(name).stats(), stopping=self._shut_down)
+
     def is_essential(self, name: str) -> bool:
         """Whether the orchestrator exits when the service fails."""
         return self._settings[name].essential

@@ -30,7 +30,6 @@ from unixsvc.rest.encode import ResponseBuilder, ResponseContext, allowed_method
 from unixsvc.rest.files.responder import FileResponder
 from unixsvc.rest.headers.cross_origin import CrossOriginRules
 from unixsvc.rest.headers.forwarded import ForwardedClient, ProxyRules
-from unixsvc.rest.headers.hosts import HostRules, Misdirected
 from unixsvc.rest.pages.admission import PageAdmission
 from unixsvc.rest.pending import PendingResponse
 from unixsvc.rest.response import EMPTY, Response
@@ -43,6 +42,7 @@ from unixsvc.rest.uploads.uploads import Uploads
 from unixsvc.rest.web.klein_app import ServiceKlein
 from unixsvc.rest.web.klein_bridge import KleinBridge
 from unixsvc.rest.websocket.support import make_sessions
+from unixsvc.security.hosts import HostRules, Misdirected
 from unixsvc.server.context import HandlerContext
 from unixsvc.server.pending_call import PendingCall
 from unixsvc.telemetry.failure_log import FailureLog

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, succeed
@@ -29,6 +30,9 @@ from unixsvc.service.host import ServiceHost
 from unixsvc.service.local_scheduler import LocalScheduler
 from unixsvc.service.scheduler import current_moment
 from unixsvc.transport.private_apis import asyncio_loop_of
+
+if TYPE_CHECKING:
+    from unixsvc.telemetry.exposition.application import AppSnapshot
 
 __all__ = ["InlinePool"]
 
@@ -167,6 +171,13 @@ class InlinePool(ListeningPool):
         worker = WorkerSnapshot(os.getpid(), phase, uptime, status, metrics)
         listen = self._listener.addresses()
         return PoolSnapshot([worker], listen=listen, schedules=self._scheduler.status())
+
+    def app_metrics(self) -> AppSnapshot:
+        """None: all services of this process have one registry, so it is not known whose they are."""
+        # Late: few systems serve metrics.
+        from unixsvc.telemetry.exposition.application import AppSnapshot
+
+        return AppSnapshot([])
 
     def refresh(self) -> Deferred[None]:
         """Do nothing: the statistics of this process are always current."""

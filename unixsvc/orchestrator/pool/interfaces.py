@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -12,6 +13,9 @@ from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.spec import WorkerSpec
 from unixsvc.orchestrator.status import PoolSnapshot
 from unixsvc.orchestrator.worker.messages import Command
+
+if TYPE_CHECKING:
+    from unixsvc.telemetry.exposition.application import AppSnapshot
 
 __all__ = ["IServicePool"]
 
@@ -93,3 +97,6 @@ class IServicePool(IService):
 
     def abort() -> None:
         """Stop now; pending requests get no reply."""
+
+    def app_metrics() -> AppSnapshot:
+        """The metrics of the application, as of the last reports of the workers."""

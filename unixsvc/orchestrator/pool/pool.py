@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -33,6 +34,9 @@ from unixsvc.orchestrator.worker.messages import Command
 from unixsvc.schedules.moment import Moment
 from unixsvc.service.scheduler import current_moment
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
+
+if TYPE_CHECKING:
+    from unixsvc.telemetry.exposition.application import AppSnapshot
 
 __all__ = ["Pool"]
 
@@ -156,6 +160,10 @@ class Pool(ListeningPool):
         schedules = self._scheduler.status()
         exits = dict(self._exits)
         return PoolSnapshot(workers, self._ended, self._state(), problem, listen, schedules, exits)
+
+    def app_metrics(self) -> AppSnapshot:
+        """The metrics of the application, as of the last reports of the workers."""
+        return self._workers.app_metrics()
 
     def refresh(self) -> Deferred[None]:
         """Request new reports from the workers; fires when all are there, or after a second."""

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from unixsvc.domain.json import Json
 from unixsvc.orchestrator.descendants.group import DescendantGroup
+from unixsvc.orchestrator.pool.app_metrics import AppMetricsReader
 from unixsvc.orchestrator.pool.questions import Finding, Questions
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker import messages
@@ -120,6 +121,7 @@ class WorkerProcess(ProcessProtocol):
     :ivar cause: why it could not start, if that is known.
     :ivar schedules: those of its application, once it is ready.
     :ivar last_pid: its process id, also after its end.
+    :ivar app_metrics: the metrics of its application.
     """
 
     transport: Any  # IProcessTransport lacks closeChildFD, which every Twisted reactor on Unix has
@@ -148,6 +150,7 @@ class WorkerProcess(ProcessProtocol):
         }
         self._stats_requests: list[Deferred[None]] = []
         self._questions = Questions(reactor, self.send)
+        self.app_metrics = AppMetricsReader(self._log)
         self._commands_closed = False
         self.last_pid: int | None = None
         self._make_group = make_group
@@ -358,6 +361,7 @@ _REPORT_HANDLERS: Final[dict[type[messages.Report], Callable[[WorkerProcess, Any
     messages.WorkerFailed: WorkerProcess._failed,
     StatsReport: WorkerProcess._reported,
     messages.Inspected: lambda worker, report: worker._questions.answered(report),
+    messages.AppMetrics: lambda worker, report: worker.app_metrics.read(report),
     messages.JobStarted: lambda worker, report: worker._owner.job_reported(worker, report),
     messages.JobEnded: lambda worker, report: worker._owner.job_reported(worker, report),
 }

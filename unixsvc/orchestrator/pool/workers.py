@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -17,6 +17,7 @@ from unixsvc.domain.json import Json
 from unixsvc.limiting.table import SharedTable
 from unixsvc.listen.balance.connection_counts import ConnectionCounts
 from unixsvc.listen.fd_limits import DescriptorReserve
+from unixsvc.orchestrator.pool.app_metrics import ended_with, snapshot_of
 from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate, WorkerPhase
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOwner, WorkerProcess
 from unixsvc.orchestrator.pool.questions import Finding
@@ -28,6 +29,9 @@ from unixsvc.schedules.moment import Moment
 from unixsvc.schedules.state import Run
 from unixsvc.service.scheduler import Scheduler
 from unixsvc.telemetry.metrics.page import MetricsPage
+
+if TYPE_CHECKING:
+    from unixsvc.telemetry.exposition.application import AppFamily, AppSnapshot
 
 __all__ = ["PoolScheduler", "WorkerSet"]
 
@@ -66,6 +70,7 @@ class WorkerSet:
         self._counts: ConnectionCounts | None = None
         self._pages: dict[int, ConnectionCounts] = {}  # by the number of the worker
         self._make_page = make_page
+        self._app_ended: list[AppFamily] = []
         self._reserve = reserve or DescriptorReserve(0)
         # Kept for all workers to come: a reload must not reset rate limits.
         self._limits: SharedTable | None = None
@@ -87,6 +92,7 @@ class WorkerSet:
     def remove(self, record: WorkerRecord) -> None:
         """Remove a worker that has ended."""
         del self._records[record.number]
+        self._app_ended = ended_with(self._app_ended, record.process.app_metrics)
         record.page.close()
         self._free(self._pages.pop(record.number), record.process.fds.counts_slot)
 
@@ -199,6 +205,11 @@ class WorkerSet:
         """
         asked = [each.process for each in self._serving() if pid in (None, each.process.pid)]
         return gatherResults([each.inspect(topic, options, seconds) for each in asked], consumeErrors=True)
+
+    def app_metrics(self) -> AppSnapshot:
+        """The metrics of the application, as of the last reports."""
+        present = ((each.number, each.process.slot, each.process.app_metrics) for each in self.records)
+        return snapshot_of(present, self._app_ended)
 
     def _free(self, page: ConnectionCounts, slot: int) -> None:
         """Free a slot of a page, and close a page without workers."""

@@ -23,6 +23,8 @@ __all__ = ["HttpListener"]
 
 _FAMILIES: Final = {"tcp": socket.AF_INET, "ssl": socket.AF_INET, "tcp6": socket.AF_INET6}
 
+_REMEDY: Final = "choose another with [http] listen or --http, or none with --no-http"
+
 _Key: TypeAlias = tuple[str, str, int, int]
 """What distinguishes a socket: the kind of address, its host or path, its port, and a number if it is any."""
 
@@ -35,14 +37,21 @@ class HttpListener:
     :param backlog: for addresses without one of their own.
     :param passed: listening sockets that systemd has passed: they are used instead for the addresses that
         they have, and never closed, and systemd owns their paths.
+    :param remedy: what to do if an address cannot be bound.
     """
 
     def __init__(
-        self, service: str, addresses: Sequence[Listen], backlog: int, passed: Sequence[socket.socket] = ()
+        self,
+        service: str,
+        addresses: Sequence[Listen],
+        backlog: int,
+        passed: Sequence[socket.socket] = (),
+        remedy: str = _REMEDY,
     ) -> None:
         self._log = Logger(namespace=service)
         self._addresses = tuple(addresses)
         self._backlog = backlog
+        self._hint = remedy
         self._passed = [(each, _identity(each)) for each in passed]
         self._sockets: dict[_Key, socket.socket] = {}
         self._bound: dict[_Key, tuple[BoundSocket, Listen]] = {}  # those of paths
@@ -173,7 +182,7 @@ class HttpListener:
         ports = [key[2] for key in self._sockets if address.port]
         if error.errno == errno.EADDRINUSE and address.port in ports and address not in self._addresses:
             return "an address with this port is in use until the reload; stop the orchestrator and start it"
-        return "choose another with [http] listen or --http, or none with --no-http"
+        return self._hint
 
 
 def _keyed(addresses: Sequence[Listen]) -> Iterator[tuple[_Key, Listen]]:

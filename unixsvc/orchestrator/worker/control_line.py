@@ -15,6 +15,7 @@ from unixsvc.orchestrator.worker.messages import (
     DrainCommand,
     Inspect,
     Report,
+    ReportAppMetrics,
     ReportStats,
     RunJob,
     SetCertificates,
@@ -35,6 +36,9 @@ class CommandHandler(Protocol):
 
     def inspect(self, command: Inspect) -> None:
         """Answer a question of an operator."""
+
+    def report_app_metrics(self, command: ReportAppMetrics) -> None:
+        """Report the metrics of the application."""
 
     def report_stats(self, command: ReportStats) -> None:
         """Report the statistics."""
@@ -122,6 +126,7 @@ class ControlLine(LineOnlyReceiver):
 _COMMANDS: Final[dict[type[Command], Callable[[CommandHandler, Any], None]]] = {
     DrainCommand: lambda handler, command: handler.drain(command),
     Inspect: lambda handler, command: handler.inspect(command),
+    ReportAppMetrics: lambda handler, command: handler.report_app_metrics(command),
     ReportStats: lambda handler, command: handler.report_stats(command),
     RunJob: lambda handler, command: handler.run_job(command),
     SetCertificates: lambda handler, command: handler.set_certificates(command),

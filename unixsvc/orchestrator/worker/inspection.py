@@ -12,11 +12,11 @@ from twisted.python.failure import Failure
 from unixsvc.orchestrator.worker.messages import Inspect, Inspected
 from unixsvc.service.host import ServiceHost
 
-__all__ = ["report_answer", "split"]
+__all__ = ["PART", "report_answer", "split"]
 
 _log: Final = Logger()
 # In characters, of up to four bytes: the orchestrator splits longer lines than 512 KiB.
-_PART: Final = 100_000
+PART: Final = 100_000
 
 
 def report_answer(host: ServiceHost, command: Inspect, report: Callable[[Inspected], object]) -> None:
@@ -37,7 +37,7 @@ def report_answer(host: ServiceHost, command: Inspect, report: Callable[[Inspect
     asked.addCallback(answered).addErrback(failed)
 
 
-def split(number: int, text: str, size: int = _PART) -> list[Inspected]:
+def split(number: int, text: str, size: int = PART) -> list[Inspected]:
     """Split an answer into reports.
 
     :param size: of each, in characters.

@@ -28,6 +28,7 @@ __all__ = [
     "LISTENING_FD",
     "METRICS_FD",
     "REPORTS_FD",
+    "AppMetrics",
     "Command",
     "DrainCommand",
     "Inspect",
@@ -35,6 +36,7 @@ __all__ = [
     "JobEnded",
     "JobStarted",
     "Report",
+    "ReportAppMetrics",
     "ReportStats",
     "RunJob",
     "SetCertificates",
@@ -86,6 +88,10 @@ class ReportStats(Struct, frozen=True, tag="stats"):
     """
 
     sent: float = 0.0
+
+
+class ReportAppMetrics(Struct, frozen=True, tag="app_metrics"):
+    """Report the metrics of the application, if it has some. It is sent at each scrape."""
 
 
 class SetLogLevel(Struct, frozen=True, tag="log"):
@@ -201,7 +207,27 @@ class Inspected(Struct, frozen=True, tag="inspected"):
     error: str = ""
 
 
-Command = DrainCommand | Inspect | ReportStats | RunJob | SetCertificates | SetLogLevel | SetTokens
+class AppMetrics(Struct, frozen=True, tag="app_metrics"):
+    """A part of the metrics of the application, see :mod:`unixsvc.service.app_metrics`.
+
+    :ivar part: of the JSON text.
+    :ivar more: whether another part follows.
+    """
+
+    part: str
+    more: bool = False
+
+
+Command = (
+    DrainCommand
+    | Inspect
+    | ReportAppMetrics
+    | ReportStats
+    | RunJob
+    | SetCertificates
+    | SetLogLevel
+    | SetTokens
+)
 Report = (
     WorkerLeadsGroup
     | WorkerReady
@@ -211,6 +237,7 @@ Report = (
     | JobStarted
     | JobEnded
     | Inspected
+    | AppMetrics
 )
 
 decode_command = msgspec.json.Decoder(Command).decode

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -41,6 +42,7 @@ from unixsvc.orchestrator.worker.messages import (
     Inspect,
     JobEnded,
     JobStarted,
+    ReportAppMetrics,
     ReportStats,
     RunJob,
     SetCertificates,
@@ -156,6 +158,11 @@ class Worker:
         if self._host is not None:
             lag = max(time.monotonic() - command.sent, 0.0)
             self._control.report(msgspec.structs.replace(self._host.stats(), lag=lag))
+
+    def report_app_metrics(self, command: ReportAppMetrics) -> None:
+        """Report the metrics of the application, if it has some."""
+        if self._host is not None:
+            self._report_app_metrics()
 
     def inspect(self, command: Inspect) -> None:
         """Answer a question of an operator."""
@@ -302,10 +309,18 @@ class Worker:
             self._stop()
             return
         if self._host is not None:
+            self._report_app_metrics()
             self._control.report(self._host.stats())  # the last requests would not be counted otherwise
         self._runtime.flush_log()  # an exit handler of the application may take the rest of the time
         self._ended = True
         self._control.close()
+
+    def _report_app_metrics(self) -> None:
+        if "prometheus_client" in sys.modules:
+            # Late: few applications have metrics of their own.
+            from unixsvc.orchestrator.worker.app_metrics import report_metrics
+
+            report_metrics(self._control.report)
 
     def _stop(self) -> None:
         self._limit_exit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.rest.headers.hosts import HostRules, Misdirected
+from unixsvc.security.hosts import HostRules, Misdirected
 
 LOOPBACK = (
     IPv4Address("TCP", "127.0.0.1", 80),
