@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -31,11 +31,13 @@ from unixsvc.errors import (
     Unauthorized,
     Unavailable,
 )
+from unixsvc.orchestrator.events.log import Event
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.rest.headers.accept import accepts_gzip
 from unixsvc.rest.headers.etags import is_known
 from unixsvc.rest.problem import PROBLEM, problem
 from unixsvc.security.hosts import HostRules
+from unixsvc.telemetry.log_query import LogQuery
 
 __all__ = ["COOKIE", "MAX_STREAMS", "SECRET", "DashboardPages"]
 
@@ -47,6 +49,8 @@ SECRET: Final = b"X-CSRF-Token"
 
 _log: Final = Logger(namespace="dashboard")
 _JSON: Final = b"application/json"
+_LOGS: Final = 200  # the most events of the log that a page shows
+_EVENTS: Final = 200  # the most that a page has at its start
 _ACTION: Final = re.compile(r"/actions/([a-z-]{1,20})")
 # The page has no inline scripts, and loads nothing from elsewhere.
 _HEADERS: Final = (
@@ -110,6 +114,8 @@ class DashboardPages(Resource):
             "/stream": {"GET": _Route(self._stream)},
             "/snapshot": {"GET": _Route(self._snapshot)},
             "/requests": {"GET": _Route(self._requests)},
+            "/logs": {"GET": _Route(self._logs)},
+            "/events": {"GET": _Route(self._events)},
             "/session": {
                 "GET": _Route(self._who, open=True),
                 "POST": _Route(self._log_in, open=True),
@@ -117,6 +123,7 @@ class DashboardPages(Resource):
             },
         }
         self.use(settings)
+        orchestrator.events.observers.append(self._happened)
 
     def use(self, settings: Dashboard) -> None:
         """Use other settings from now on."""
@@ -124,7 +131,11 @@ class DashboardPages(Resource):
         self._public = settings.token != "required"
 
     def close(self) -> None:
-        """End the streams of all pages."""
+        """End the streams of all pages permanently."""
+        self._orchestrator.events.observers.remove(self._happened)
+        self._end_streams()
+
+    def _end_streams(self) -> None:
         for each in tuple(self._streams):
             each.close()
 
@@ -194,6 +205,27 @@ class DashboardPages(Resource):
     async def _requests(self, request: Request) -> bytes:
         return _json(request, await self._orchestrator.inspector.requests())
 
+    async def _events(self, request: Request) -> bytes:
+        return _json(request, self._orchestrator.events.find()[-_EVENTS:])
+
+    def _happened(self, event: Event) -> None:
+        if self._streams:
+            self._feed.hurry()
+            text = msgspec.json.encode(event)
+            for each in tuple(self._streams):
+                each.tell(text)
+
+    async def _logs(self, request: Request) -> bytes:
+        """The last events of the log: they may have secrets of applications, so they are for operators."""
+        operator = self._sessions.actor(_cookie(request), _header(request, SECRET))
+        operator.check("GET", "/logs")
+        given = {name.decode(): values[0].decode("utf-8", "replace") for name, values in _arguments(request)}
+        query = LogQuery(
+            given.get("service", ""), given.get("request", ""), given.get("level", "debug"), last=_LOGS
+        )
+        found = [event async for batch in await self._orchestrator.logs(query) for event in batch.events]
+        return _json(request, found)
+
     # Sessions.
 
     def _reader(self, request: Request) -> Operator | None:
@@ -220,6 +252,8 @@ class DashboardPages(Resource):
 
     async def _log_out(self, request: Request) -> bytes:
         self._sessions.log_out(_cookie(request))
+        if not self._public:
+            self._end_streams()  # those of other sessions begin again
         request.addCookie(COOKIE, b"", path=b"/", max_age=b"0", httpOnly=True, sameSite=b"strict")
         request.setResponseCode(NO_CONTENT)
         return b""
@@ -287,6 +321,12 @@ def _refuse(request: Request, error: ServiceError) -> bytes:
 
 def _header(request: Request, name: bytes) -> str:
     return (request.getHeader(name) or b"").decode("latin-1")
+
+
+def _arguments(request: Request) -> Iterable[tuple[bytes, list[bytes]]]:
+    """The known parameters of a query, decoded."""
+    found = request.args or {}
+    return [(name, found[name]) for name in (b"service", b"request", b"level") if name in found]
 
 
 def _cookie(request: Request) -> str:

@@ -46,6 +46,11 @@ class EventStream:
         if not self._paused:
             self._request.write(b"event: snapshot\ndata: %b\n\n" % snapshot)
 
+    def tell(self, event: bytes) -> None:
+        """Send what has happened, as JSON."""
+        if not self._paused:
+            self._request.write(b"event: happened\ndata: %b\n\n" % event)
+
     def pauseProducing(self) -> None:
         """The connection can take no more."""
         self._paused = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -19,10 +19,13 @@ from unixsvc.dashboard.operators import Operators, Sessions
 from unixsvc.dashboard.pages import DashboardPages
 from unixsvc.dashboard.site import PageSite
 from unixsvc.errors import ConfigError
+from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ProcessFigures, ServiceFigures, WorkerFigures
 from unixsvc.orchestrator.inspection.interfaces import ListedRequest, RequestList
 from unixsvc.security.access import AcceptedToken, digest_of
 from unixsvc.service.inspection.model import Cancellation
+from unixsvc.telemetry.log_query import LogBatch, LogQuery
+from unixsvc.telemetry.log_record import LogRecord
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts
 
 __all__ = ["TOKEN", "FakeOrchestrator", "PageTestCase", "Reply", "figures", "worker"]
@@ -55,6 +58,7 @@ class FakeOrchestrator:
 
     :ivar asked: how often figures were requested.
     :ivar done: the operations.
+    :ivar events: what has happened.
     :ivar problem: the operations fail with it.
     """
 
@@ -64,6 +68,7 @@ class FakeOrchestrator:
         self.done: list[tuple[object, ...]] = []
         self.problem: Exception | None = None
         self.inspector = self
+        self.events = EventLog()
         self.pending: Deferred[dict[str, ServiceFigures]] | None = None
 
     def figures(self) -> Awaitable[dict[str, ServiceFigures]]:
@@ -90,6 +95,15 @@ class FakeOrchestrator:
     async def requests(self, service: str = "") -> RequestList:
         """The requests in flight."""
         return RequestList([ListedRequest("7f", "call", "GET", "/slow", service="home", pid=7)], [])
+
+    async def logs(self, query: LogQuery) -> AsyncIterator[LogBatch]:
+        """The log."""
+        self.done.append(("logs", query))
+
+        async def batches() -> AsyncIterator[LogBatch]:
+            yield LogBatch([LogRecord(1.0, "info", "home", "a line")])
+
+        return batches()
 
     async def cancel(self, request_id: str, service: str = "") -> Cancellation:
         """Cancel a request."""

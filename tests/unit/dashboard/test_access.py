@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.unit.dashboard.page_requests import TOKEN, PageTestCase
 from unixsvc.config.dashboard import Dashboard
 from unixsvc.security.access import AcceptedToken, digest_of
+from unixsvc.telemetry.log_query import LogQuery
 
 _OTHER = "fedcba9876543210" * 4
 _ORDER = b'{"service": "home"}'
@@ -24,7 +25,7 @@ class ReadTests(PageTestCase):
     def test_token_required(self) -> None:
         """With token = "required", figures are for operators; the page itself, which has none, is for all."""
         self.pages.use(Dashboard(token="required"))
-        for path in "/snapshot", "/requests", "/stream":
+        for path in "/snapshot", "/requests", "/events", "/stream":
             reply = self.request("GET", path)
             self.assertEqual((reply.code, reply.headers["www-authenticate"]), (401, "Bearer"), path)
         self.assertEqual(self.request("GET", "/").code, 200)
@@ -39,6 +40,21 @@ class ReadTests(PageTestCase):
         self.pages.use(Dashboard(allowed_hosts=("ops.example",)))
         self.assertEqual(self.request("GET", "/", host="ops.example").code, 200)
         self.assertEqual(self.request("GET", "/").code, 421)
+
+
+class LogTests(PageTestCase):
+    """The log."""
+
+    def test_for_operators(self) -> None:
+        """The log, which may have secrets, is for operators, and needs the secret of their session too."""
+        session = self.log_in()
+        for headers in {}, {"Cookie": session["Cookie"]}:
+            self.assertIn(self.request("GET", "/logs", headers=headers).code, (401, 403))
+        self.assertEqual(self.orchestrator.done, [])
+        reply = self.request("GET", "/logs?request=7f&level=warn&service=home&x=y", headers=session)
+        self.assertEqual([each["message"] for each in reply.json()], ["a line"])
+        query = LogQuery("home", "7f", "warn", last=200)
+        self.assertEqual(self.orchestrator.done, [("logs", query)])
 
 
 class LogInTests(PageTestCase):

@@ -122,6 +122,21 @@ class StreamTests(PageTestCase):
         self.assertEqual(len(_events(self.send("GET", "/stream").value())), 1)
         self.assertEqual(self.orchestrator.asked, 1)
 
+    def test_events(self) -> None:
+        """An event is on the page at once, and the next snapshot follows soon."""
+        self.orchestrator.events.record("worker.started", "home", pid=7)
+        transport = self.send("GET", "/stream")
+        self.clock.advance(0)
+        self.orchestrator.events.record("worker.died", "home", pid=7, reason="was killed by signal 9")
+        self.assertRegex(transport.value().decode(), r"event: happened\ndata: {[^\n]*killed by signal 9")
+        self.clock.advance(0.05)
+        self.assertEqual(len(_events(transport.value())), 2)
+        listed = self.request("GET", "/events").json()
+        self.assertEqual([each["kind"] for each in listed], ["worker.started", "worker.died"])
+        self.pages.close()
+        self.orchestrator.events.record("worker.ready", "home", pid=8)
+        self.assertEqual((self.orchestrator.asked, self.orchestrator.events.observers), (2, []))
+
     def test_slow_browser(self) -> None:
         """A browser that reads slowly misses snapshots; one that reads nothing for long is disconnected."""
         transport = self.send("GET", "/stream")

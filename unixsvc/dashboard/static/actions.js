@@ -95,7 +95,7 @@ export class Actions {
     try {
       const reply = await fetch(`actions/${name}`, {
         method: "POST",
-        headers: {"Content-Type": "application/json", "X-CSRF-Token": sessionStorage.getItem(SECRET) ?? ""},
+        headers: {"Content-Type": "application/json", "X-CSRF-Token": secret()},
         body: JSON.stringify(body),
       });
       const problem = reply.ok ? null : await reply.json();
@@ -105,6 +105,10 @@ export class Actions {
       say(`${title}: ${error.message}`);
     }
   }
+}
+
+export function secret() {
+  return sessionStorage.getItem(SECRET) ?? "";
 }
 
 export function say(text) {

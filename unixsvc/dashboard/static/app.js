@@ -3,9 +3,11 @@
 import {Actions} from "./actions.js";
 import {Flight} from "./calls.js";
 import {Table, find, make, setClass, setText} from "./dom.js";
+import {Events} from "./events.js";
 import {count, rate, seconds} from "./format.js";
 import {Graph, breaker, callsOf, tone} from "./graph.js";
 import {ALL, History} from "./history.js";
+import {Logs} from "./logs.js";
 import {Detail, ServiceTable, restarts, routeName, serviceRows} from "./services.js";
 import {Source} from "./source.js";
 
@@ -21,9 +23,14 @@ class Page {
     this.graph = new Graph(find("#graph-picture"), name => this.choose(name, ALL));
     this.calls = new Table(find("#call-table"), callColumns(), {empty: "No service calls another one.", choose: (_, call) => this.choose(call.to, ALL)});
     this.slow = new Table(find("#slow-table"), slowColumns(), {empty: "No request yet.", choose: (_, each) => this.choose(each.service, each.route)});
-    this.source = new Source(snapshot => this.take(snapshot), (state, text) => this.#connection(state, text));
+    this.events = new Events(service => this.choose(service, ALL));
+    this.source = new Source(
+      snapshot => this.take(snapshot), (state, text) => this.#connection(state, text),
+      event => this.events.add(event), () => this.events.load(),
+    );
     this.actions = new Actions(() => this.source.open());
     this.flight = new Flight(this.actions);
+    this.logs = new Logs();
     this.#readAddress();
     addEventListener("hashchange", () => { this.#readAddress(); this.draw(); });
     document.addEventListener("click", event => this.#clicked(event));
@@ -56,7 +63,11 @@ class Page {
     const snapshot = this.snapshot;
     if (snapshot === null) return;
     const names = Object.keys(snapshot.services);
-    if (!(this.service in snapshot.services)) [this.service, this.route] = [names[0], ALL];
+    if (!(this.service in snapshot.services)) {
+      [this.service, this.route] = [names[0], ALL];
+      this.events.only(this.service);
+      this.logs.only(this.service);
+    }
     const rows = serviceRows(snapshot);
     this.services.show(rows, this.service);
     if (this.service !== undefined) {
@@ -104,6 +115,8 @@ class Page {
     const [service, route = ALL] = location.hash.slice(1).split("/").map(decode);
     if (service === "main") return;  // the link that skips the head
     [this.service, this.route] = [service, route];
+    this.events?.only(service);
+    this.logs?.only(service);
   }
 
   #connection(state, text) {

@@ -3,8 +3,10 @@
 const LATE = 3000;  // milliseconds
 
 export class Source {
-  constructor(onSnapshot, onState) {
+  constructor(onSnapshot, onState, onEvent, onOpen) {
     this.onSnapshot = onSnapshot;
+    this.onEvent = onEvent;
+    this.onOpen = onOpen;
     this.onState = onState;
     this.last = performance.now();
     setInterval(() => this.#watch(), 1000);
@@ -18,6 +20,8 @@ export class Source {
       this.onState("live", "");
       this.onSnapshot(JSON.parse(event.data));
     });
+    this.stream.addEventListener("happened", event => this.onEvent(JSON.parse(event.data)));
+    this.stream.addEventListener("open", () => this.onOpen());
     this.stream.addEventListener("error", () => {
       // After an HTTP error, as 401, browsers do not connect again.
       if (this.stream.readyState === EventSource.CLOSED) {

@@ -1,0 +1,97 @@
+"""The services whose live page is opened: a shop in use, and many services with generated figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tests.browser import dashboard_harness
+from tests.functional.orchestrator_process import OrchestratorProcess
+
+__all__ = ["TOKEN", "Shop", "run_harness", "run_shop"]
+
+TOKEN: Final = "5" * 64
+"""The token of the operator."""
+
+_CONFIG: Final = """
+socket_dir = "run"
+[services.shop]
+app = "dashboard_app:shop"
+workers = 3
+boot_timeout = 120
+[services.stock]
+app = "dashboard_app:stock"
+workers = 2
+boot_timeout = 120
+[http]
+listen = ["tcp:0:interface=127.0.0.1"]
+mounts = {"/products" = "shop", "/report" = "shop"}
+token = "off"
+boot_timeout = 120
+[dashboard]
+listen = "tcp:0:interface=127.0.0.1"
+token_file = "operator.token"
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop that runs.
+
+    :ivar page: the address of its live page.
+    :ivar port: of its gateway.
+    :ivar process: the orchestrator.
+    """
+
+    page: str
+    port: int
+    process: OrchestratorProcess
+
+
+@contextmanager
+def run_shop() -> Iterator[Shop]:
+    """Run the shop; it has ended at the end of the context."""
+    with TemporaryDirectory(prefix="unixsvc-dashboard-") as folder:
+        Path(folder, "unixsvc.toml").write_text(_CONFIG)
+        token = Path(folder, "operator.token")
+        token.touch(0o600)
+        token.write_text(TOKEN + "\n")
+        source = Path(__file__).with_name("dashboard_app.py")
+        Path(folder, source.name).write_text(source.read_text())
+        running = OrchestratorProcess(folder)
+        try:
+            running.until("ready: ")
+            listens = {each["namespace"]: each["message"] for each in running.logged("listens on")}
+            found = {name: re.search(r"http://127[\d.]+:(\d+)", text) for name, text in listens.items()}
+            page, gateway = found["dashboard"], found["http"]
+            assert page is not None and gateway is not None
+            yield Shop(page[0], int(gateway[1]), running)
+        finally:
+            running.end()
+
+
+@contextmanager
+def run_harness() -> Iterator[str]:
+    """Serve the live page of 50 services with 16 workers each, whose figures are generated.
+
+    :return: its address.
+    """
+    command = [sys.executable, "-m", dashboard_harness.__name__]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        finally:
+            process.terminate()

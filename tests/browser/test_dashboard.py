@@ -1,0 +1,189 @@
+"""The live page in a real browser: a shop under load, and many services with generated figures.
+
+With a folder in ``UNIXSVC_SCREENSHOT``, the pictures of the documentation are written there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import time
+from functools import cache
+from importlib.resources import files
+from typing import Final
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.browser.chromium import run_browser
+from tests.browser.dashboard_harness import SERVICES
+from tests.browser.dashboard_load import run_load
+from tests.browser.dashboard_page import DashboardPage
+from tests.browser.dashboard_server import TOKEN, Shop, run_harness, run_shop
+
+_PHONE: Final = (375, 740)  # pixels
+_DESKTOP: Final = (1400, 1000)
+_WALL: Final = (2560, 1440)
+_BACKGROUNDS: Final = {"light": "rgb(246, 248, 250)", "dark": "rgb(13, 17, 23)"}
+_DRAWN: Final = 200.0  # milliseconds, once a second
+_FRAME: Final = 50.0  # milliseconds: 20 frames a second, on a machine that does other things too
+
+
+@cache
+def _axe() -> str:
+    """The source of axe-core, if the package is installed that has it."""
+    try:
+        return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    except ModuleNotFoundError:
+        raise SkipTest("axe-playwright-python is not installed") from None
+
+
+class ShopTests(SynchronousTestCase):
+    """A shop under load."""
+
+    shop: Shop
+
+    def setUp(self) -> None:
+        """Start the shop, and a browser."""
+        self.shop = self.enterContext(run_shop())
+        self.enterContext(run_load(self.shop.port))
+
+    def browse(self, size: tuple[int, int] = _DESKTOP) -> DashboardPage:
+        """Open the page in a browser of its own."""
+        page = DashboardPage(self.enterContext(run_browser(*size)), self.shop.page)
+        page.open()
+        return page
+
+    def test_from_alert_to_cause(self) -> None:
+        """Three clicks lead from a service with errors to the call that fails; nothing else is loaded."""
+        page = self.browse()
+        page.wait_for_snapshots(8)
+        self.assertNotEqual(page.cells("service", "shop")["Errors/s"], "0")
+        self.picture(page, "alert-1")
+        page.choose("service", "shop")
+        self.assertNotEqual(page.cells("route", "GET /products/{product:int}")["Errors"], "0")
+        self.assertEqual(page.cells("route", "GET /report")["Errors"], "0")
+        page.choose("route", "GET /products/{product:int}")
+        self.assertIn("#shop/GET%20%2Fproducts", page.page.url)
+        page.wait_for_snapshots(2)
+        self.picture(page, "alert-2", "#detail")
+        self.assertNotEqual(page.cells("call", "shop → stock")["Failed"], "0")
+        self.picture(page, "alert-3", "#graph")
+        page.choose("call", "shop → stock")
+        self.assertEqual(page.page.locator("#detail-title").inner_text(), "stock")
+        self.assertNotEqual(page.cells("route", "GET /amount/{product:int}")["Errors"], "0")
+        self.assertEqual(page.problems, [])
+
+    def test_death(self) -> None:
+        """Under load, the death of a worker is on the page within a second, with its reason."""
+        page = self.browse()
+        page.choose("service", "shop")
+        page.wait_for_snapshots(2)
+        pid = page.page.locator("#worker-table tbody tr td").first.inner_text()
+        died = page.page.locator("#event-table tr", has_text="worker.died").filter(has_text=pid)
+        start = time.monotonic()
+        os.kill(int(pid), signal.SIGKILL)
+        died.wait_for(timeout=1000)
+        ready = page.page.locator("#worker-table tbody tr", has_text=pid).filter(has_text="ready")
+        page.until(lambda: ready.count() == 0, 1.0)
+        self.assertLess(time.monotonic() - start, 1.0)
+        page.page.locator("#service-table td.warn", has_text="1").first.wait_for()
+        self.assertEqual(page.cells("service", "shop")["Restarts"], "1")
+
+    def test_actions(self) -> None:
+        """After a log-in, an operator scales a service and sets the log level; others need a token."""
+        page = self.browse()
+        page.choose("service", "stock")
+        scale = page.page.locator("#detail button", has_text="Scale")
+        scale.click()
+        page.page.locator("#login").wait_for()
+        page.page.keyboard.press("Escape")
+        page.log_in("wrong")
+        page.page.locator("#login-problem", has_text="not the token").wait_for()
+        page.page.keyboard.press("Escape")
+        page.log_in(TOKEN)
+        page.page.locator("#session", has_text="Log out").wait_for()
+        scale.click()
+        page.page.locator("#workers").fill("3")
+        page.confirm()
+        page.notice("Scale stock: done")
+        page.wait_for_snapshots(2)
+        self.assertEqual(page.page.locator("#worker-table tbody tr").count(), 3)
+        page.page.locator("header button", has_text="Log level").click()
+        page.page.locator("#level").select_option("debug")
+        page.confirm()
+        page.notice("done")
+        page.page.locator("#session").click()
+        page.page.locator("#session", has_text="Log in").wait_for()
+        self.assertEqual(page.problems, [])
+
+    def test_keyboard(self) -> None:
+        """The page can be used with the keyboard alone."""
+        page = self.browse()
+        page.page.keyboard.press("Tab")
+        self.assertIn("Skip", page.page.evaluate("document.activeElement.textContent"))
+        page.page.locator("#service-table tbody button", has_text="stock").focus()
+        page.page.keyboard.press("Enter")
+        self.assertEqual(page.page.locator("#detail-title").inner_text(), "stock")
+        page.page.locator("#service-table thead button", has_text="Requests/s").focus()
+        page.page.keyboard.press("Enter")
+        head = page.page.locator("#service-table thead th[aria-sort=descending]")
+        self.assertIn("Requests/s", head.inner_text())
+
+    def test_sizes(self) -> None:
+        """Nothing is wider than the window, on a phone, a desktop and a large screen, light and dark."""
+        page = self.browse()
+        page.choose("service", "shop")
+        for name, (width, height) in {"desktop": _DESKTOP, "phone": _PHONE, "wall": _WALL}.items():
+            page.page.set_viewport_size({"width": width, "height": height})
+            for scheme, background in _BACKGROUNDS.items():
+                page.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+                page.wait_for_snapshots(3)
+                self.assertEqual(page.too_wide(), {"page": 0, "cut": []}, name)
+                color = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+                self.assertEqual(color, background, name)
+                self.picture(page, f"dashboard-{name}-{scheme}")
+        self.assertEqual(page.problems, [])
+
+    def test_accessibility(self) -> None:
+        """axe-core finds nothing serious, in both color schemes, with and without a dialog."""
+        script = _axe()
+        page = self.browse()
+        for scheme in ("light", "dark"):
+            page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+            page.wait_for_snapshots(1)
+            self.assertEqual(page.accessibility(script), [], scheme)
+            page.page.locator("#session").click()
+            self.assertEqual(page.accessibility(script), [], f"{scheme}, log-in")
+            page.page.keyboard.press("Escape")
+
+    def picture(self, page: DashboardPage, name: str, part: str = "") -> None:
+        """Write a picture of the page or a part, if pictures are wanted."""
+        folder = os.environ.get("UNIXSVC_SCREENSHOT")
+        if folder and os.path.isdir(folder):
+            path = os.path.join(folder, f"{name}.png")
+            page.page.mouse.move(0, 0)
+            if part:
+                page.page.locator(part).screenshot(path=path, animations="disabled")
+            else:
+                page.page.screenshot(path=path, animations="disabled")
+
+
+class ManyServicesTests(SynchronousTestCase):
+    """50 services with 16 workers and 8 routes each."""
+
+    def test_frame_time(self) -> None:
+        """The page stays smooth while it draws a snapshot each second."""
+        address = self.enterContext(run_harness())
+        page = DashboardPage(self.enterContext(run_browser(*_DESKTOP)), address)
+        page.open(snapshots=3)
+        self.assertEqual(page.page.locator("#service-table tbody tr").count(), SERVICES)
+        self.assertEqual(page.page.locator("#worker-table tbody tr").count(), 16)
+        frames, drawn = page.frame_times(8)
+        self.assertGreater(len(drawn), 3)
+        late = statistics.quantiles(frames, n=20)[-1]
+        shown = f"95 % of frames within {late:.1f} ms; drawn in {statistics.median(drawn):.1f} ms"
+        self.assertLess(late, _FRAME, shown)
+        self.assertLess(statistics.median(drawn), _DRAWN, shown)
+        self.assertEqual(page.problems, [])
