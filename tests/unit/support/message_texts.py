@@ -141,7 +141,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "filter: {}",
             "follow the log of the service; Ctrl-C comes back",
             "how late the event loop is",
-            "how often workers were replaced",
+            "how often workers were replaced after a failure",
             "log level?",
             "log {} and above, in all processes",
             "median and 99th percentile of the time to a reply",

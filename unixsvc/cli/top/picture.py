@@ -8,7 +8,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from unixsvc.cli.top.columns import Column, cells, fitting
-from unixsvc.cli.top.rows import Row
+from unixsvc.cli.top.rows import FAILURES, Row
 from unixsvc.cli.top.view import LEVELS, View
 from unixsvc.telemetry.escapes import escape_line
 
@@ -20,7 +20,6 @@ _CHANGE: Final = "bold magenta"
 _GOOD: Final = "green"
 _HEAD_LINES: Final = 3
 _FOOT_LINES: Final = 2  # about the selected row, and keys or a question
-_FAILURES: Final = {"crash", "start", "watchdog"}  # reasons of exits that are failures
 _STATES: Final = {
     "ready": "",
     "failed": _PROBLEM,
@@ -56,7 +55,7 @@ _HELP: Final = (
     ("REQ/s ERR/s", "replies, and those with a code of 500 or more"),
     ("P50ms P99ms", "median and 99th percentile of the time to a reply"),
     ("FLY CONN", "requests in flight, and connections"),
-    ("RST", "how often workers were replaced"),
+    ("RST", "how often workers were replaced after a failure"),
     ("LAGms", "how late the event loop is"),
 )
 
@@ -192,7 +191,7 @@ def _details(view: View) -> Text:
     exits = view.exits(row.service)
     if exits:
         reasons = ", ".join(f"{count} {reason}" for reason, count in exits.items())
-        line.append(f"  ended: {reasons}", _PROBLEM if _FAILURES & exits.keys() else "")
+        line.append(f"  ended: {reasons}", _PROBLEM if FAILURES & exits.keys() else "")
     return line
 
 

@@ -12,12 +12,13 @@ from unixsvc.cli.top.samples import Sample
 from unixsvc.orchestrator.figures import ServiceFigures, WorkerFigures
 from unixsvc.telemetry.metrics.snapshot import SeriesCounts
 
-__all__ = ["Figures", "Kind", "Row", "ServiceRows", "between"]
+__all__ = ["FAILURES", "Figures", "Kind", "Row", "ServiceRows", "between"]
 
 Kind: TypeAlias = Literal["service", "worker", "route"]
 _NO_ROUTE: Final = "(no route)"
 _USUAL: Final = "ready"  # the state that needs no word
-_ON_PURPOSE: Final = "stop"  # the reason of exits that no start follows
+FAILURES: Final = frozenset({"crash", "start", "watchdog"})
+"""The reasons of exits that are failures of the worker."""
 _NOTHING: Final = SeriesCounts()
 
 
@@ -32,7 +33,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     :ivar p99: their 99th percentile.
     :ivar memory: resident memory, in bytes.
     :ivar cpu: processor time since the earlier sample; 1.0 is one processor.
-    :ivar restarts: how often workers were replaced, whatever the reason.
+    :ivar restarts: how often workers were replaced after a failure.
     :ivar lag: how late the event loop is, in seconds; of a service, that of its worst worker.
     :ivar uptime: in seconds; of a service, that of its oldest worker.
     """
@@ -121,7 +122,7 @@ def _service_rows(name: str, before: ServiceFigures, now: ServiceFigures, second
         connections=sum(each.connections for each in now.workers),
         memory=sum(each.process.resident for each in now.workers if each.process is not None),
         cpu=_sum(each.figures.cpu for each in workers),
-        restarts=sum(count for reason, count in now.exits.items() if reason != _ON_PURPOSE),
+        restarts=sum(count for reason, count in now.exits.items() if reason in FAILURES),
         lag=max((each.lag for each in now.workers), default=None),
         uptime=max((each.uptime for each in now.workers), default=None),
     )

@@ -67,9 +67,9 @@ class RowsTests(SynchronousTestCase):
         self.assertEqual(rows.workers[0].figures.request_rate, 0.0)
 
     def test_sums(self) -> None:
-        """A service has the sums of its workers, the worst lag, and all exits but those on purpose."""
+        """A service has the sums of its workers, the worst lag, and the exits that are failures."""
         workers = worker(lag=0.2), worker(2, None, "restarting", uptime=1.0)
-        now = service({}, *workers, exits={"crash": 2, "reload": 3, "stop": 7})
+        now = service({}, *workers, exits={"crash": 2, "start": 2, "watchdog": 1, "reload": 3, "stop": 7})
         rows = self.rows(None, sample(1.0, shop=now))
         figures = rows.service.figures
         self.assertEqual((figures.inflight, figures.connections, figures.memory), (4, 6, 40 * 2**20))
