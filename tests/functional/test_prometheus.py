@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import queue
+import re
+import shutil
 import signal
 import socket
+import tempfile
+import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from prometheus_client.openmetrics import parser
+from twisted.trial.unittest import SynchronousTestCase
 
+from tests.functional.debian_packages import DebianProgram
 from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
 
 _ACCEPT: Final = "application/openmetrics-text; version=1.0.0"
+_FILES: Final = Path(__file__).parents[2] / "deploy" / "prometheus"
 _FREE: Final = "tcp:0:interface=127.0.0.1"
 
 
@@ -142,3 +153,132 @@ class MetricsTests(MetricsTestCase):
         running.interrupt()
         running.wait()
         self.assertFalse(path.exists())
+
+
+class PromtoolTests(SynchronousTestCase):
+    """The rules of alerts, checked by the program of Prometheus for that."""
+
+    def setUp(self) -> None:
+        """Find the program, and copy the rules."""
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.promtool = DebianProgram("promtool", ["prometheus"], self.folder)
+        for each in _FILES.glob("*.yml"):
+            shutil.copy(each, self.folder)
+
+    def run_tool(self, *arguments: str) -> tuple[int, str]:
+        """Run it; its code and its output."""
+        done = self.promtool.run(*arguments)
+        return done.returncode, (done.stdout + done.stderr).decode()
+
+    def test_rules(self) -> None:
+        """They are valid, and fire when they have to, and else do not."""
+        code, output = self.run_tool("check", "rules", f"{self.folder}/alerts.yml")
+        self.assertEqual(code, 0, output)
+        code, output = self.run_tool("test", "rules", f"{self.folder}/alerts_test.yml")
+        self.assertEqual(code, 0, output)
+
+    def test_wrong_rule(self) -> None:
+        """Each rule is tested: without the rules, each test that expects an alert fails."""
+        path = Path(self.folder, "alerts.yml")
+        names = re.findall(r"alert: (\w+)", path.read_text())
+        self.assertGreater(len(names), 8)
+        path.write_text("groups: [{name: none, rules: []}]\n")
+        code, output = self.run_tool("test", "rules", f"{self.folder}/alerts_test.yml")
+        self.assertNotEqual(code, 0)
+        for name in names:
+            self.assertRegex(output, f"alertname: ?{name}\\b")
+
+
+class PrometheusTests(MetricsTestCase):
+    """A real Prometheus scrapes a real orchestrator."""
+
+    def start_prometheus(self, target: str) -> str:
+        """Start it; its address."""
+        Path(self.folder, "prometheus.yml").write_text(
+            "global: {scrape_interval: 500ms, evaluation_interval: 500ms}\n"
+            f"rule_files: ['{_FILES}/alerts.yml']\n"
+            f"scrape_configs: [{{job_name: unixsvc, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        )
+        self.program = DebianProgram("prometheus", ["prometheus"], self.folder)
+        process = self.program.start(
+            f"--config.file={self.folder}/prometheus.yml",
+            f"--storage.tsdb.path={self.folder}/data",
+            "--web.listen-address=127.0.0.1:0",
+        )
+        found: queue.SimpleQueue[str] = queue.SimpleQueue()
+        assert process.stderr is not None
+        reader = threading.Thread(target=_find_address, args=(process.stderr, found))
+        reader.start()
+
+        def end() -> None:
+            process.terminate()
+            process.wait(60)
+            reader.join(60)
+            assert process.stderr is not None
+            process.stderr.close()
+
+        self.addCleanup(end)
+        return found.get(timeout=60)
+
+    def query(self, address: str, expression: str) -> list[Any]:
+        """The result of a query."""
+        url = f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
+        with urllib.request.urlopen(url, timeout=30) as response:  # it is http
+            result: list[Any] = json.load(response)["data"]["result"]
+        return result
+
+    def test_dashboard(self) -> None:
+        """Each query of each panel of the dashboard, and of its variables, returns data."""
+        address = self.address_of(self.start())
+        prometheus = self.start_prometheus(address)
+        dashboard = json.loads((_FILES / "dashboard.json").read_text())
+        variables = dashboard["templating"]["list"]
+        self.assertEqual(variables[0]["type"], "datasource")
+        queries = [each["expr"] for panel in dashboard["panels"] for each in panel.get("targets", [])]
+        self.assertGreater(len(queries), 30)
+        queries += [
+            re.sub(r"label_values\((.*), \w+\)", r"\1", each["query"]["query"]) for each in variables[1:]
+        ]
+        wanted = {
+            re.sub(r"\$(instance|service)", ".*", each).replace("$__rate_interval", "10s") for each in queries
+        }
+        for each in wanted:
+            self.assertNotIn("$", each)
+
+        def all_have_data() -> bool:
+            for path in "/order/pen", "/forward", "/later":
+                self.ask("metered", path)
+            wanted.difference_update([each for each in wanted if self.query(prometheus, each)])
+            return not wanted
+
+        with contextlib.suppress(self.failureException):
+            self.eventually(all_have_data, self.on_busy_machine(30.0))
+        self.assertEqual(wanted, set())
+
+    def test_alert(self) -> None:
+        """A worker that dies again and again is an alert; the metrics pass the checks of promtool."""
+        running = self.start()
+        address = self.address_of(running)
+        prometheus = self.start_prometheus(address)
+        alert = 'ALERTS{alertname="UnixsvcWorkersDie"}'
+        self.eventually(lambda: self.query(prometheus, "unixsvc_worker_exits_total"))
+        self.assertEqual(self.query(prometheus, alert), [])
+        for count in range(3, 7):
+            os.kill(self.worker_pids("metered")[0], signal.SIGKILL)
+            running.until("is ready", times=count)
+        self.eventually(lambda: self.query(prometheus, alert))
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as response:  # it is http
+            text = response.read()
+        done = DebianProgram("promtool", ["prometheus"], self.folder).run("check", "metrics", stdin=text)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
+
+
+def _find_address(stream: IO[str], found: queue.SimpleQueue[str]) -> None:
+    address = ""
+    for line in stream:  # it ends with the process
+        match = re.search(r'msg="Listening on" address=(\S+)', line)
+        if match:
+            address = match[1]
+        if "Server is ready to receive web requests" in line:
+            found.put(address)

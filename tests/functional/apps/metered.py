@@ -7,7 +7,7 @@ import signal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from unixsvc import GET, App, Group, IServices
+from unixsvc import GET, App, Group, IServices, Request
 
 ORDERS = Counter("metered_orders", "Orders by kind.", ["kind"])
 SIZE = Histogram("metered_size_bytes", "Sizes.", unit="bytes", buckets=(10, 100))
@@ -32,6 +32,11 @@ async def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def later(request: Request) -> None:
+    """Count an order after the reply."""
+    request.background(order, "later")
+
+
 class Forward:
     """Calls the service itself."""
 
@@ -49,6 +54,7 @@ app = App(
         GET("/order/{kind}", order),
         GET("/fail", fail),
         GET("/die", die),
+        GET("/later", later),
         Group("/forward", Forward, [GET("", Forward.order)]),
     ]
 )
