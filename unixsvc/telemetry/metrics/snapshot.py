@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import add
 from typing import TypeVar
 
@@ -101,10 +100,7 @@ class SeriesCounts(Struct, frozen=True):
         return quantile(self.buckets, share)
 
     def __add__(self, other: SeriesCounts) -> SeriesCounts:
-        return SeriesCounts(
-            dict(Counter(self.codes) + Counter(other.codes)),
-            dict(Counter(self.buckets) + Counter(other.buckets)),
-        )
+        return _sum_series((self, other))
 
 
 class Totals(Struct, frozen=True):
@@ -156,22 +152,35 @@ class MetricsSnapshot(Struct, frozen=True):
     @property
     def all(self) -> SeriesCounts:
         """The replies of all routes to all callers."""
-        return sum(self._each(), SeriesCounts())
+        return _sum_series(self._each())
 
     def by_route(self) -> dict[str, SeriesCounts]:
         """The replies of each route to all callers."""
-        return {route: sum(each.values(), SeriesCounts()) for route, each in self.series.items()}
+        return {route: _sum_series(each.values()) for route, each in self.series.items()}
 
     def by_caller(self) -> dict[str, SeriesCounts]:
         """The replies of all routes to each caller."""
-        found: dict[str, SeriesCounts] = {}
+        found: dict[str, list[SeriesCounts]] = {}
         for each in self.series.values():
-            found = _sum_by_name(found, each, SeriesCounts())
-        return found
+            for caller, counts in each.items():
+                found.setdefault(caller, []).append(counts)
+        return {caller: _sum_series(each) for caller, each in found.items()}
 
     def _each(self) -> Iterator[SeriesCounts]:
         for by_caller in self.series.values():
             yield from by_caller.values()
+
+
+def _sum_series(series: Iterable[SeriesCounts]) -> SeriesCounts:
+    """Add up many: a sum of two at a time would copy the dicts each time."""
+    codes: dict[int, int] = {}
+    buckets: dict[int, int] = {}
+    for each in series:
+        for code, count in each.codes.items():
+            codes[code] = codes.get(code, 0) + count
+        for bucket, count in each.buckets.items():
+            buckets[bucket] = buckets.get(bucket, 0) + count
+    return SeriesCounts(codes, buckets)
 
 
 def _sum_by_name(ours: dict[str, _Stats], theirs: dict[str, _Stats], nothing: _Stats) -> dict[str, _Stats]:
