@@ -90,6 +90,30 @@ class LogsTests(OrchestratorTestCase):
             {each["namespace"] for each in events if "printed" in each["message"]}, {"flooding[1]"}
         )
 
+    def test_levels(self) -> None:
+        """The level of a service or a route changes at once in its workers, and only there."""
+        self.start()
+
+        def asked(path: str, request_id: str) -> bool:
+            self.ask("codes", path, meta={"request_id": request_id})
+            self.ask("codes", "/-/health", meta={"request_id": f"end-{request_id}"})
+            self.eventually(lambda: self.command("logs", "--request", f"end-{request_id}").out)
+            return bool(self.command("logs", "--request", request_id).out)
+
+        (pid,) = self.worker_pids("codes")
+        self.assertTrue(asked("/-/ping", "r1"))
+        self.assertDone("log-level", "error", "--route", "GET /-/ping")
+        self.assertFalse(asked("/-/ping", "r2"))
+        self.assertDone("log-level", "default", "--route", "GET /-/ping")
+        self.assertTrue(asked("/-/ping", "r3"))
+        self.assertDone("log-level", "error", "--service", "codes")
+        self.assertDone("log-level", "info", "--route", "/-/health")
+        self.assertFalse(asked("/-/ping", "r4"))
+        self.assertDone("log-level", "default")
+        self.assertTrue(asked("/-/ping", "r5"))
+        self.assertEqual(self.worker_pids("codes"), [pid])
+        self.assertRefuses(4, ["log-level", "error", "--service", "nothing"], "nothing")
+
     def test_filter_and_file(self) -> None:
         """Events of one request, or level, are found; with --since also in the file, once each."""
         self.start()

@@ -17,6 +17,7 @@ __all__ = ["COMMANDS"]
 # The timeouts of the services limit how long the orchestrator takes; the connection to it must not.
 _TIMEOUT: Final = 86_400.0
 _LEVELS: Final = ("debug", "info", "warn", "error")
+_DEFAULT: Final = "default"
 
 
 def _service_command(name: str, done: str, description: str) -> click.Command:
@@ -52,13 +53,23 @@ def scale(session: Session, service: str, workers: int) -> None:
 
 
 @click.command("log-level")
-@click.argument("level", type=click.Choice(_LEVELS))
+@click.argument("level", type=click.Choice((*_LEVELS, _DEFAULT)))
+@click.option("--service", default="", help="Only of this service.", shell_complete=complete_service)
+@click.option("--route", default="", help="Only for this route: 'GET /user/{id:int}', or its path.")
+@click.option("--logger", default="", help="Only of this logger, and of those below it.")
 @location_options
 @click.pass_obj
-def log_level(session: Session, level: str) -> None:
-    """Set the log level of all processes."""
-    _send(session, "PUT", "/log/level", level=level)
-    click.echo(f"logs {level} and above")
+def log_level(session: Session, level: str, service: str, route: str, logger: str) -> None:
+    """Set the log level of all processes, while they run.
+
+    Of several levels, that of a route counts most, then that of a logger, then that of a service. "default"
+    removes a level that was set; without an option, all of them.
+    """
+    about = {"service": service, "route": route, "logger": logger}
+    about = {name: value for name, value in about.items() if value}
+    _send(session, "PUT", "/log/level", level=level, **about)
+    words = f"logs {level} and above" if level != _DEFAULT else "logs as configured"
+    click.echo(": ".join([*(f"{name} {value}" for name, value in about.items()), words]))
 
 
 COMMANDS: Final = (

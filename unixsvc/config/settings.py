@@ -225,6 +225,8 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """The log: the table ``[log]``.
 
     :ivar format: ``text``, or ``json`` for one JSON object on each line.
+    :ivar fields: the names in the JSON format: our own, those of the Elastic Common Schema, or those of
+        OpenTelemetry's data model.
     :ivar level: the lowest level that is logged.
     :ivar file: the log file; if empty, standard output, or ``twistd.log`` for a daemon.
     :ivar loggers: the lowest levels of some loggers, and of those below them, by their names.
@@ -240,6 +242,7 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     loggers: dict[str, LogLevel] = {}
     access: Literal["off", "errors", "all"] | Annotated[float, Meta(ge=0, le=1)] = "off"
     ring_bytes: Annotated[int, Meta(ge=0, le=2**30)] = 4_194_304
+    fields: Literal["unixsvc", "ecs", "otel"] = "unixsvc"
 
 
 class ClientSettings(Struct, frozen=True):

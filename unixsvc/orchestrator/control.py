@@ -28,6 +28,7 @@ from unixsvc.routing.app import App
 from unixsvc.routing.container import ServiceContext
 from unixsvc.routing.route import GET, POST, PUT, Group
 from unixsvc.security.control_guard import ControlRules
+from unixsvc.telemetry.log_levels import LevelRule
 from unixsvc.telemetry.log_query import LogBatch, LogQuery
 
 __all__ = ["Control", "ServiceEntry", "WantedSession", "control_app", "control_settings"]
@@ -134,9 +135,15 @@ class Control:
         async for batch in events:
             yield batch
 
-    def set_log_level(self, level: Literal["debug", "info", "warn", "error"]) -> None:
-        """Set the lowest level that is logged."""
-        self._orchestrator.set_log_level(level)
+    def set_log_level(
+        self,
+        level: Literal["debug", "info", "warn", "error", "default"],
+        service: str = "",
+        route: str = "",
+        logger: str = "",
+    ) -> None:
+        """Set the lowest level that is logged: for all, or for a service, a route or a logger."""
+        self._orchestrator.set_log_level(level, LevelRule(level, logger, service, route))
 
 
 class TokenControl:

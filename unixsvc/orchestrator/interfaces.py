@@ -11,6 +11,7 @@ from unixsvc.orchestrator.debugging.session import DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.orchestrator.status import ServiceStatus
+from unixsvc.telemetry.log_levels import LevelRule
 from unixsvc.telemetry.log_query import LogBatch, LogQuery
 
 __all__ = ["IOrchestrator", "IOrchestratorWatcher"]
@@ -79,8 +80,14 @@ class IOrchestrator(Interface):
         :raises unixsvc.errors.ConfigError: if this orchestrator keeps no events.
         """
 
-    def set_log_level(level: str) -> None:
-        """Set the lowest level that is logged, here and in every worker."""
+    def set_log_level(level: str, about: LevelRule | None = None) -> None:
+        """Set the lowest level that is logged, here and in every worker.
+
+        :param level: ``default`` for the configured one.
+        :param about: the service, route or logger whose level it is; None for that of all, which
+            ``default`` sets for each of them too.
+        :raises unixsvc.errors.NotFound: if there is no such service.
+        """
 
 
 class IOrchestratorWatcher(Interface):

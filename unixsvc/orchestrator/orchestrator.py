@@ -42,6 +42,7 @@ from unixsvc.orchestrator.worker.import_path import log_unsafe_places
 from unixsvc.orchestrator.worker.messages import SetLogLevel
 from unixsvc.security.control_guard import find_rules
 from unixsvc.socket_directory import prepare_directory, socket_path
+from unixsvc.telemetry.log_levels import LevelRule
 from unixsvc.telemetry.log_query import LogBatch, LogQuery
 from unixsvc.telemetry.log_sink import LogSink
 from unixsvc.telemetry.logs import LogLevelFilter
@@ -247,10 +248,20 @@ class Orchestrator(MultiService):
             raise ConfigError("the orchestrator", "keeps no events of the log", "set ring_bytes in [log]")
         return feed(self._sink.ring, query, self._reactor)
 
-    def set_log_level(self, level: str) -> None:
+    def set_log_level(self, level: str, about: LevelRule | None = None) -> None:
         """Set the lowest level that is logged, here and in every worker."""
-        self._level.set(level)
-        self._running().send(SetLogLevel(level, {**self._level.loggers}))
+        manager = self._running()
+        if about is None or not any(about.key):
+            configured = self._settings.log.level
+            self._level.set(
+                configured if level == "default" else level, rules=() if level == "default" else None
+            )
+        elif about.service and about.service not in manager.names:
+            raise NotFound(f"there is no service {shortened(about.service)!r}")
+        else:
+            rule = None if level == "default" else msgspec.structs.replace(about, level=level)
+            self._level.set_rule(rule, about.key)
+        manager.send(SetLogLevel(self._level.name, {**self._level.loggers}, tuple(self._level.rules)))
 
     async def status(self) -> dict[str, ServiceStatus]:
         """The status of every service, with reports that are at most about a second old."""

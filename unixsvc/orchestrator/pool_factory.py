@@ -159,7 +159,14 @@ class PoolFactory:
     ) -> WorkerProcess:
         log = msgspec.structs.replace(config.log, level=self.level.name, loggers={**self.level.loggers})
         debugged = terminal is not None
-        config = self._with_tokens(config, slot=slot, log=log, counts_slot=fds.counts_slot, debugged=debugged)
+        config = self._with_tokens(
+            config,
+            slot=slot,
+            log=log,
+            log_rules=tuple(self.level.rules),
+            counts_slot=fds.counts_slot,
+            debugged=debugged,
+        )
         if config.http is not None:
             known = self.certificates(config.service)
             own = {each: known[each] for each in config.http.listen if each in known}

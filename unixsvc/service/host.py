@@ -12,7 +12,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from unixsvc.domain.message import Request
 from unixsvc.domain.providers import as_provider
+from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import ConfigError, ServiceError
 from unixsvc.execution.loop_runner import runner_for
 from unixsvc.routing.builtin_routes import HEALTH
@@ -94,6 +96,10 @@ class ServiceHost(MultiService):
         self._core.tasks.abort()
         if self._core.jobs is not None:
             self._core.jobs.abort()
+
+    def route_of(self, request: Request) -> RouteInfo | None:
+        """The route of a request; None if it has none."""
+        return self._core.router.route_of(request)
 
     @property
     def schedules(self) -> tuple[ScheduleSpec, ...]:

@@ -11,6 +11,7 @@ from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.config.tracing import Tracing
 from unixsvc.listen.certificates import ServerCertificate
 from unixsvc.security.access import AcceptedToken
+from unixsvc.telemetry.log_levels import LevelRule
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, TaskStats
 
 __all__ = ["Privileges", "StatsReport", "WorkerConfig"]
@@ -57,6 +58,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar certificates: those of the endpoints of the gateway with TLS, by endpoint string.
     :ivar owner: the uid of the orchestrator.
     :ivar access: the rules about who may call it, by their names.
+    :ivar log_rules: levels of the log that were set at run time.
     :ivar debugged: whether it has a terminal as its standard input, output and error.
     :ivar tracing: traces of requests.
     """
@@ -78,6 +80,7 @@ class WorkerConfig(Struct, frozen=True):
     debugged: bool = False
     access: dict[str, AccessRule] = {}
     certificates: dict[str, ServerCertificate] = {}
+    log_rules: tuple[LevelRule, ...] = ()
     tracing: Tracing = Tracing()
 
     def __repr__(self) -> str:

@@ -42,7 +42,7 @@ class LogSink:
         ring: LogRing | None,
         to_line: Callable[[LogRecord], bytes] | None = None,
     ) -> None:
-        self._form = form
+        self._is_json = form == _JSON and to_line is None
         self._to_line = to_line or FORMATS[form]
         self._write = writer.write
         self._entries: dict[tuple[str, int], EntryFormat] = {}
@@ -70,8 +70,8 @@ class LogSink:
         known = self._entries.get((service, slot))
         if known is None:
             known = self._entries[service, slot] = EntryFormat(service, slot)
-        as_json = known.as_json(entries) if self._form == _JSON or self.ring is not None else b""
-        shown = as_json if self._form == _JSON else known.in_format(entries, self._to_line)
+        as_json = known.as_json(entries) if self._is_json or self.ring is not None else b""
+        shown = as_json if self._is_json else known.in_format(entries, self._to_line)
         if entries:
             self._write(shown, len(entries))
             if self.ring is not None:
@@ -82,4 +82,4 @@ class LogSink:
         line = self._to_line(record)
         self._write(line)
         if self.ring is not None:
-            self.ring.add(line if self._form == _JSON else _as_json(record))
+            self.ring.add(line if self._is_json else _as_json(record))

@@ -7,7 +7,7 @@ So one place decides the format, for events of all processes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,6 @@ from twisted.logger import (
     LogEvent,
     Logger,
     LogLevel,
-    LogLevelFilterPredicate,
     PredicateResult,
     formatEvent,
 )
@@ -27,8 +26,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.json import JsonObject
-from unixsvc.domain.request_context import current_request_id
+from unixsvc.domain.message import Request
+from unixsvc.domain.request_context import current_request, current_request_id
+from unixsvc.domain.route_info import RouteInfo
 from unixsvc.telemetry.log_file import LogOutput
+from unixsvc.telemetry.log_levels import LEVELS, LevelRule, LogLevels
 from unixsvc.telemetry.log_record import (
     FORMATS,
     LAST_TIME,
@@ -51,49 +53,94 @@ class LogLevelFilter:
 
     :param name: ``debug``, ``info``, ``warn`` or ``error``.
     :param loggers: other levels of some loggers, and of those below them, by their names.
+    :param rules: levels that count more than those.
+    :param service: that of this process; None for one that logs the events of several.
+    :ivar route_of: finds the route of a request; None to know none.
     """
 
-    def __init__(self, name: str, loggers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        loggers: Mapping[str, str] | None = None,
+        rules: Sequence[LevelRule] = (),
+        service: str | None = None,
+    ) -> None:
         self._observer: LevelObserver | None = None
-        self._levels = LogLevelFilterPredicate()
+        self._service = service
+        self.route_of: Callable[[Request], RouteInfo | None] | None = None
         self.name = name
         self.loggers: Mapping[str, str] = {}
-        self.set(name, loggers)
+        self.rules: Sequence[LevelRule] = ()
+        self.set(name, loggers, rules)
 
-    def set(self, name: str, loggers: Mapping[str, str] | None = None) -> None:
+    def set(
+        self, name: str, loggers: Mapping[str, str] | None = None, rules: Sequence[LevelRule] | None = None
+    ) -> None:
         """Change the minimum level.
 
         :param loggers: the levels of loggers; None for those that are set already.
+        :param rules: in the same way.
         """
         loggers = self.loggers if loggers is None else loggers
-        levels = LogLevelFilterPredicate()
-        for namespace, level in {**loggers, "": name}.items():
-            levels.setLogLevelForNamespace(namespace, LogLevel.levelWithName(level))
-        self._levels, self.name, self.loggers = levels, name, loggers  # replaced at once: other threads log
+        rules = self.rules if rules is None else rules
+        found = [*(LevelRule(level, logger) for logger, level in loggers.items()), *rules]
+        for level in (name, *(each.level for each in found)):
+            LogLevel.levelWithName(level)  # raises an error that is in no other case
+        # Replaced at once: other threads log.
+        self._levels, self.name, self.loggers, self.rules = LogLevels(name, found), name, loggers, rules
         if self._observer is not None:
-            self._observer(name, loggers)
+            self._observer(*self._levels.by_logger(self._service))
+
+    def set_rule(self, rule: LevelRule | None, key: tuple[str, str, str]) -> None:
+        """Add a rule, or replace the one about the same; None to remove it.
+
+        :param key: what it is about.
+        """
+        others = [each for each in self.rules if each.key != key]
+        self.set(self.name, rules=others if rule is None else [*others, rule])
 
     def observe(self, observer: LevelObserver | None) -> None:
-        """Call a function with the levels, now and when they change; None for no function."""
+        """Call a function with the levels, now and when they change; None for no function.
+
+        They are the lowest ones that a route may have.
+        """
         self._observer = observer
         if observer is not None:
-            observer(self.name, self.loggers)
+            observer(*self._levels.by_logger(self._service))
 
     def filter(self, inner: ILogObserver) -> ILogObserver:
         """Wrap an observer: it gets the events of at least the minimum level."""
         return FilteringLogObserver(inner, [self])
 
+    def admitted_routes(self, namespace: str, level: str) -> Callable[[str], bool] | None:
+        """Return a function that says whether an event of a route is logged; None if all are.
+
+        :param namespace: its logger.
+        """
+        levels, service, number = self._levels, self._service or "", LEVELS[level]
+        if not levels.has_routes and levels.number(namespace, service) <= number:
+            return None
+        return lambda route: levels.number(namespace, service, route) <= number
+
     def __call__(self, event: LogEvent) -> Any:  # Twisted's constants have no types
         """Return whether an event has the minimum level of its logger, which may be one of a worker."""
-        level = event.get("log_level")
-        namespace = event.get("worker_logger") or event.get("log_namespace")
+        level, namespace = event.get("log_level"), event.get("log_namespace")
         if level is None or not isinstance(namespace, str):
             return PredicateResult.no
-        return (
-            PredicateResult.no
-            if level < self._levels.logLevelForNamespace(namespace)
-            else PredicateResult.yes
-        )
+        service = self._service or namespace.partition("[")[0]
+        if logger := event.get("worker_logger"):
+            # The worker knows the route of the event.
+            number = self._levels.least(str(logger), service)
+        else:
+            number = self._levels.number(namespace, service, self._route())
+        return PredicateResult.no if LEVELS[level.name] < number else PredicateResult.yes
+
+    def _route(self) -> str:
+        """The route of the current request; empty if no rule is about routes."""
+        if self.route_of is None or not self._levels.has_routes or (current := current_request()) is None:
+            return ""
+        route = self.route_of(current[0])
+        return "" if route is None else f"{route.method} {route.pattern}"
 
 
 @implementer(ILogObserver)

@@ -34,6 +34,7 @@ from unixsvc.security.control_guard import ControlGuard, ControlRules
 from unixsvc.service.factory import make_service_host
 from unixsvc.service.inspection.model import Cancellation
 from unixsvc.service.spec import StatsReport, WorkerConfig
+from unixsvc.telemetry.log_levels import LevelRule
 from unixsvc.telemetry.log_query import LogBatch, LogQuery
 from unixsvc.testing import MemoryEndpoint, MemoryService
 from unixsvc.testing.memory import ImmediateRunner
@@ -192,7 +193,7 @@ class FakeOrchestrator:
 
         return batches()
 
-    def set_log_level(self, level: str) -> None:
+    def set_log_level(self, level: str, about: LevelRule | None = None) -> None:
         """Record it."""
         self.calls.append(("level", level))
 

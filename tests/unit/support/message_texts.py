@@ -27,6 +27,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
     "a part of a message: a place, a name or a number": frozenset(
         {
             "a number",
+            "logs as configured",
             "(client certificate)",
             "the action",
             "the class {}",

@@ -81,7 +81,7 @@ def main() -> None:
     os.write(REPORTS_FD, encode_line(WorkerLeadsGroup()))
     setproctitle(f"unixsvc: {config.service} [{config.slot}]")
     use_utf8()
-    level = LogLevelFilter(config.log.level, config.log.loggers)
+    level = LogLevelFilter(config.log.level, config.log.loggers, config.log_rules, config.service)
     form = "text" if config.debugged else "json"  # a person reads it, or the orchestrator
     writer = log_writer(form, OutputDescriptor(2))
     flush_log = partial(writer.flush, _LAST_LINES)

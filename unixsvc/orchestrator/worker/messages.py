@@ -20,6 +20,7 @@ from unixsvc.schedules.spec import ScheduleSpec
 from unixsvc.schedules.state import Run
 from unixsvc.security.access import AcceptedToken
 from unixsvc.service.spec import StatsReport, WorkerConfig
+from unixsvc.telemetry.log_levels import LevelRule
 
 __all__ = [
     "COMMANDS_FD",
@@ -98,10 +99,12 @@ class SetLogLevel(Struct, frozen=True, tag="log"):
     """Set the lowest level that is logged.
 
     :ivar loggers: the levels of some loggers, by their names.
+    :ivar rules: levels that count more than those.
     """
 
     level: str
     loggers: dict[str, str] = {}
+    rules: tuple[LevelRule, ...] = ()
 
 
 class SetTokens(Struct, frozen=True, tag="tokens"):

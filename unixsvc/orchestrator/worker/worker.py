@@ -141,6 +141,8 @@ class Worker:
     async def _start(self) -> None:
         try:
             self._host = await self._make_host()
+            self._runtime.level.route_of = self._host.route_of
+            self._set_admitted_routes()
         except ConfigError as error:
             self._fail(str(error))
         except _APPLICATION_ERRORS as error:
@@ -184,7 +186,8 @@ class Worker:
 
     def set_log_level(self, command: SetLogLevel) -> None:
         """Set the lowest level that is logged."""
-        self._runtime.level.set(command.level, command.loggers)
+        self._runtime.level.set(command.level, command.loggers, command.rules)
+        self._set_admitted_routes()
 
     def set_tokens(self, command: SetTokens) -> None:
         """Set the valid tokens."""
@@ -296,6 +299,12 @@ class Worker:
             access=self._runtime.access,
             tracing=tracing,
         )
+
+    def _set_admitted_routes(self) -> None:
+        if self._runtime.access is not None:
+            from unixsvc.telemetry.access.entry import NAMESPACE  # late: few services log access
+
+            self._runtime.access.admits = self._runtime.level.admitted_routes(NAMESPACE, "info")
 
     def _fail(self, reason: str) -> None:
         if self._draining:

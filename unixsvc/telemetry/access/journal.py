@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Callable
 from typing import Final
 
 __all__ = ["JOURNAL_BYTES", "AccessJournal", "JournalReader", "make_journal"]
@@ -45,10 +46,12 @@ class AccessJournal:
     """The worker's side.
 
     :param descriptor: of the memory; it may be closed then.
+    :ivar admits: see :class:`~unixsvc.telemetry.access.log.Journal`.
     """
 
     def __init__(self, descriptor: int) -> None:
         memory = _Memory(descriptor)
+        self.admits: Callable[[str], bool] | None = None
         self._counters, self._ring = memory.counters, memory.ring
         self._size = len(memory.ring)
         self._start = self._counters[_WRITTEN]  # of the present round through the ring

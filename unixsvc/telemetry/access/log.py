@@ -28,7 +28,12 @@ _UNKNOWN: Final = "?"  # no route: they begin with a method
 
 
 class Journal(Protocol):
-    """Takes entries, see :class:`~unixsvc.telemetry.access.journal.AccessJournal`."""
+    """Takes entries, see :class:`~unixsvc.telemetry.access.journal.AccessJournal`.
+
+    :ivar admits: whether requests of a route are logged; None if all are.
+    """
+
+    admits: Callable[[str], bool] | None
 
     def add(self, line: bytes) -> None:
         """Take one.
@@ -50,7 +55,6 @@ class AccessLog:
     :param journal: takes the events, for the orchestrator; None to log them as all others, which costs much
         more.
     :ivar least: the lowest code that is logged.
-    :ivar admits: whether requests of a route are logged; None if all are.
     """
 
     def __init__(
@@ -66,14 +70,13 @@ class AccessLog:
         self._service = service
         self._slot = slot
         self.least = _ERROR if access == "errors" else 0
-        self.admits: Callable[[str], bool] | None = None
         self._share = access if isinstance(access, float | int) else 1.0
         self._random = random
         self._find_route = find_route
         self._routes: dict[tuple[str, str], str | None] = {}
         self._encode = Encoder().encode
         self._time = time.time_ns
-        self._add = None if journal is None else journal.add
+        self._journal = journal
         self._log = Logger(NAMESPACE)
 
     def record(self, request: Request, code: int, seconds: float, size: int) -> None:
@@ -89,7 +92,8 @@ class AccessLog:
         route = self._routes.get((method, path), _UNKNOWN)
         if route is _UNKNOWN:
             route = self._look_up(request)
-        if self.admits is not None and not self.admits(route or ""):
+        journal = self._journal
+        if journal is not None and journal.admits is not None and not journal.admits(route or ""):
             return
         caller, identity, address = request.caller, None, None
         # Most HTTP clients have no identity, and the calls to find that out would cost as much as all this.
@@ -106,8 +110,8 @@ class AccessLog:
             self._time(), request.request_id, method, path, route, code, micros, size, identity, address,
             parent,
         )  # fmt: skip
-        if self._add is not None:
-            self._add(self._line(entry))
+        if journal is not None:
+            journal.add(self._line(entry))
         else:
             fields = fields_of(Entry(*entry), self._service, self._slot)
             self._log.emit(
