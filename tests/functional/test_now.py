@@ -106,6 +106,23 @@ class RequestsTests(OrchestratorTestCase):
         self.assertLess(time.monotonic() - started, self.on_busy_machine(2.9))
         self.assertEqual(talk.receive()["code"], 200)
 
+    def test_ended(self) -> None:
+        """The slowest and the failed requests are shown; the health check is not among them."""
+        self.start()
+        talk = self.talk("busy")
+        self.send(talk, "/sleep/1", timeout=0.2)
+        self.assertEqual(talk.receive()["code"], 504)
+        self.send(talk, "/cancelled")
+        talk.receive()
+        slowest, failed = (
+            json.loads(self.command("ps", f"--{each}", "--json").out)["requests"]
+            for each in ("slowest", "failed")
+        )
+        self.assertEqual([each["id"] for each in slowest], ["/sleep/1", "/cancelled"])
+        [late] = failed
+        self.assertEqual((late["route"], late["code"], late["service"]), ("GET /sleep/{id:int}", 504, "busy"))
+        self.assertGreaterEqual(late["seconds"], 0.2)
+
     def test_service(self) -> None:
         """The requests of one service can be listed; there has to be such a service."""
         self.start()

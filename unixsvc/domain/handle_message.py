@@ -15,6 +15,7 @@ from zope.interface import implementer
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
 from unixsvc.domain.message import Reply, Request, add_headers
+from unixsvc.domain.notable import NotableRequests
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PROBES
 from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.request_context import RequestSlot, current_slot, detach, enter_slot, leave_slot
@@ -51,6 +52,7 @@ class HandleMessage:
     :param keep_current: true if all that an action starts keeps the request context when the action has
         ended without waiting, which calls to other services need. It costs about 0.3 µs for each request.
     :param background: starts the background work of a request, after its reply; None to start none.
+    :param notable: keeps the slowest and the failed requests; None for an object of its own.
     :ivar inflight: the number of pending requests.
     """
 
@@ -67,6 +69,7 @@ class HandleMessage:
         keep_current: bool = False,
         background: Callable[[Request, list[Callable[[], object]]], object] | None = None,
         find_route: Callable[[Request], RouteInfo | None] = lambda request: None,
+        notable: NotableRequests | None = None,
     ) -> None:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
@@ -82,6 +85,7 @@ class HandleMessage:
         self._keep_current = keep_current
         self._background = background
         self._find_route = find_route
+        self._notable = NotableRequests() if notable is None else notable
         self.inflight = 0
 
     def seconds_for(self, request: Request) -> float:
@@ -123,7 +127,10 @@ class HandleMessage:
 
         def end(code: int, size: int) -> None:
             self.inflight -= 1
-            self._count(series, request.caller, code, self._now() - started)
+            seconds = self._now() - started
+            self._count(series, request.caller, code, seconds)
+            if seconds >= self._notable.slow_from or code >= 500:
+                self._notable.note(request, series.route, code, seconds)
 
         return end
 
@@ -134,7 +141,9 @@ class HandleMessage:
         """
         self._count(self._no_route, request.caller, code, 0.0)
 
-    def __call__(self, request: Request) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
+    def __call__(  # noqa: C901 # calls would cost more
+        self, request: Request
+    ) -> Reply | ReplyStream | SuspendedCoroutine[Reply | ReplyStream]:
         """Start to handle a request. Every error becomes a reply.
 
         A stream is counted when it ends, with the code of its final reply.
@@ -169,7 +178,10 @@ class HandleMessage:
         else:
             slot.request = None
         code = answer.code if request.headers is None else self._sent_code(slot.series, request, answer)
-        self._count(slot.series, request.caller, code, self._now() - started)
+        seconds = self._now() - started
+        self._count(slot.series, request.caller, code, seconds)
+        if seconds >= self._notable.slow_from or code >= 500:
+            self._notable.note(request, slot.series.route, code, seconds)
         if request.extras is not None:
             answer = self._after_reply(request, answer)
         return answer
@@ -202,7 +214,10 @@ class HandleMessage:
             self.inflight -= 1
         leave_slot(slot)
         code = reply.code if request.headers is None else self._sent_code(slot.series, request, reply)
-        self._count(slot.series, request.caller, code, self._now() - started)
+        seconds = self._now() - started
+        self._count(slot.series, request.caller, code, seconds)
+        if seconds >= self._notable.slow_from or code >= 500:
+            self._notable.note(request, slot.series.route, code, seconds)
         if request.extras is not None:
             reply = self._after_reply(request, reply)
         return reply
@@ -249,7 +264,10 @@ class HandleMessage:
         self.inflight -= 1
         reply = Reply() if error is None else self._error_reply(request, error)
         code = status if error is None else reply.code
-        self._count(series, request.caller, code, self._now() - started)
+        seconds = self._now() - started
+        self._count(series, request.caller, code, seconds)
+        if code >= 500:
+            self._notable.note(request, series.route, code, seconds, lasting=True)
         if request.extras is not None:
             with_headers = self._after_reply(request, reply)
             return reply if error is None else with_headers  # the headers of a stream come before its items

@@ -205,6 +205,7 @@ async def make_core(
         keep_current=bool(mounts) or router.may_use(IServices) or bool(application.interceptors),
         background=tasks.after_reply,
         find_route=router.route_of,
+        notable=statistics.notable,
     )
     contracts = ServiceContracts(config.service, router, mounts)
     with_log = logged(handle, config, router, now, parts.get("access"))

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.notable import NotableRequests
 from unixsvc.execution.background import Tasks
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.spec import StatsReport
@@ -28,12 +29,14 @@ class ServiceStatistics:
     :param metrics: counts the replies.
     :param clients: the clients of other services.
     :param tasks: the tasks beside the requests.
+    :ivar notable: the slowest and the failed requests.
     """
 
     def __init__(self, metrics: ServiceMetrics, clients: ServiceClients, tasks: Tasks) -> None:
         self._metrics = metrics
         self._clients = clients
         self._tasks = tasks
+        self.notable = NotableRequests()
         self._sources: tuple[HandleMessage, IRequestHandler] | None = None
 
     def observe(self, handle: HandleMessage, handler: IRequestHandler) -> None:
@@ -44,6 +47,7 @@ class ServiceStatistics:
         """The current statistics."""
         services = self._clients.client_stats() or UNSET
         tasks = self._tasks.stats() or UNSET
+        self.notable.check_time()
         if self._sources is None:
             return StatsReport(memory=_memory(), services=services, tasks=tasks)
         handle, handler = self._sources
@@ -75,6 +79,7 @@ class ServiceStatistics:
     def reset(self) -> None:
         """Set the counters to zero."""
         self._metrics.clear()
+        self.notable.clear()
 
 
 def _route_as_json(counts: SeriesCounts) -> dict[str, Any]:

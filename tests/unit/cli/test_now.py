@@ -66,6 +66,15 @@ class RequestsTests(CommandTestCase):
         }
         self.assertEqual(self.show()[-1], "shop (pid 9): no answer within 1 s; its event loop may be blocked")
 
+    def test_ended(self) -> None:
+        """With --slowest or --failed, requests that have ended are shown, with code and duration."""
+        ended = {"ended": 0.0, "seconds": 0.0123, "code": 503}
+        self.listed = {"requests": [_REQUEST | ended], "silent": []}
+        for option in ("slowest", "failed"):
+            _, row = self.show(f"--{option}", "shop")
+            self.assertIn("shop 12 abc GET /orders/7 503 12.3 uid:1000", " ".join(row.split()))
+            self.assertEqual(self.calls[-1].call.path, f"/requests/{option}")
+
     def test_json(self) -> None:
         """JSON is what the control API has sent."""
         self.assertEqual(msgspec.json.decode("".join(self.show("--json"))), self.listed)

@@ -25,7 +25,7 @@ from unixsvc.orchestrator.debugging.session import DebugEvent, DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures, service_figures
-from unixsvc.orchestrator.inspection.interfaces import IInspector, RequestList
+from unixsvc.orchestrator.inspection.interfaces import EndedList, IInspector, RequestList
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
@@ -43,6 +43,7 @@ _READS = (
     ("GET", "/status"), ("GET", "/metrics"), ("GET", "/services"), ("GET", "/-/ping"), ("GET", "/-/health"),
     ("GET", "/-/routes"), ("GET", "/-/stats"), ("GET", "/-/live"), ("GET", "/-/ready"), ("GET", "/tokens"),
     ("GET", "/requests"), ("GET", "/events"),
+    ("GET", "/requests/slowest"), ("GET", "/requests/failed"),
 )  # fmt: skip
 _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
@@ -94,6 +95,10 @@ class FakeInspector:
     async def requests(self, service: str = "") -> RequestList:
         """None."""
         return RequestList([], [])
+
+    async def ended(self, topic: str, service: str = "") -> EndedList:
+        """None."""
+        return EndedList([], [])
 
     async def cancel(self, request_id: str, service: str = "") -> Cancellation:
         """One."""

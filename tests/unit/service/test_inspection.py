@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc import GET, App, Cancelled
 from unixsvc.config.settings import Limits, Security, ServiceSettings
+from unixsvc.domain.notable import NotedRequest
 from unixsvc.service.inspection.model import Cancellation, RequestInFlight
 from unixsvc.testing.host import MemoryHost
 
@@ -98,6 +99,17 @@ class InspectionTests(SynchronousTestCase):
         self.assertTrue(self.listed()[0].shielded)
         self.assertEqual(self.inspect("cancel", Cancellation, request_id="r"), Cancellation(0, 1))
         self.assertEqual(len(self.listed()), 1)
+
+    def test_notable(self) -> None:
+        """Requests that have ended are among the slowest, and those with a code of 500 or more the failed."""
+        self.send(id=1, path="/wait/7", meta={"request_id": "late"}, timeout=1)
+        self.clock.advance(1)
+        self.send(id=2, path="/-/ping", meta={"request_id": "quick"})
+        slowest = self.inspect("slowest", list[NotedRequest])
+        self.assertEqual([(each.id, each.route) for each in slowest[:1]], [("late", "GET /wait/{id:int}")])
+        self.assertIn("quick", [each.id for each in slowest])
+        failed = self.inspect("failed", list[NotedRequest])
+        self.assertEqual([(each.id, each.code, each.seconds) for each in failed], [("late", 504, 1.0)])
 
     def test_unknown(self) -> None:
         """An unknown topic is an error."""

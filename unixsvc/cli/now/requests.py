@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from typing import Final, TypeVar
 
 import click
@@ -20,6 +21,7 @@ __all__ = ["cancel", "ps", "short_place"]
 
 _T = TypeVar("_T")
 _HEADERS: Final = ["SERVICE", "PID", "ID", "REQUEST", "AGE", "LEFT", "CALLER", "WAITS AT"]
+_ENDED_HEADERS: Final = ["ENDED", "SERVICE", "PID", "ID", "REQUEST", "CODE", "MS", "CALLER"]
 # Code in these folders is not the application's.
 _LIBRARIES: Final = (
     f"{os.sep}site-packages{os.sep}",
@@ -56,6 +58,23 @@ class _List(Struct, frozen=True):
     silent: list[_Silent] = []
 
 
+class _Ended(Struct, frozen=True):
+    service: str
+    pid: int | None
+    id: str
+    ended: float
+    seconds: float
+    code: int
+    method: str
+    path: str
+    caller: str = ""
+
+
+class _EndedList(Struct, frozen=True):
+    requests: list[_Ended]
+    silent: list[_Silent] = []
+
+
 class _Cancelled(Struct, frozen=True):
     cancelled: int
     shielded: int = 0
@@ -64,18 +83,31 @@ class _Cancelled(Struct, frozen=True):
 @click.command()
 @click.argument("service", default="", shell_complete=complete_service)
 @click.option("-v", "--verbose", is_flag=True, help="Print the route and the stack of each request too.")
+@click.option(
+    "--slowest", "ended", flag_value="slowest", help="Show the slowest of the last five minutes instead."
+)
+@click.option(
+    "--failed",
+    "ended",
+    flag_value="failed",
+    help="Show those of the last five minutes that have failed (500 or more).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all as JSON, in seconds.")
 @location_options
 @click.pass_obj
-def ps(session: Session, service: str, verbose: bool, as_json: bool) -> None:
+def ps(session: Session, service: str, verbose: bool, ended: str | None, as_json: bool) -> None:
     """Show the requests in flight, of SERVICE or of all services.
 
     The oldest come first, with their worker, their caller, the time that is left, and the place in the code
     where they wait.
     """
-    raw = session.request(CONTROL_SERVICE, "/requests", data=_encode(service=service))
+    path = f"/requests/{ended}" if ended else "/requests"
+    raw = session.request(CONTROL_SERVICE, path, data=_encode(service=service))
     if as_json:
         print_json(raw, terminal=session.terminal)
+        return
+    if ended:
+        _print_ended(_decode(raw, _EndedList), terminal=session.terminal)
         return
     listed = _decode(raw, _List)
     if verbose:
@@ -83,8 +115,7 @@ def ps(session: Session, service: str, verbose: bool, as_json: bool) -> None:
             _print_details(request)
     else:
         print_table(_HEADERS, [_row(each) for each in listed.requests], terminal=session.terminal)
-    for silent in listed.silent:
-        print_line(f"{silent.service} (pid {silent.pid}): {silent.problem}; its event loop may be blocked")
+    _print_silent(listed.silent)
 
 
 @click.command()
@@ -135,6 +166,29 @@ def _row(request: _Request) -> list[str]:
         request.caller,
         short_place(request.where, request.stack, os.getcwd()),
     ]
+
+
+def _print_ended(listed: _EndedList, *, terminal: bool) -> None:
+    rows = [
+        [
+            datetime.fromtimestamp(each.ended).strftime("%H:%M:%S"),  # local time is shown
+            each.service,
+            "" if each.pid is None else str(each.pid),
+            each.id,
+            f"{each.method} {each.path}",
+            str(each.code),
+            f"{each.seconds * 1000:.1f}",
+            each.caller,
+        ]
+        for each in listed.requests
+    ]
+    print_table(_ENDED_HEADERS, rows, terminal=terminal)
+    _print_silent(listed.silent)
+
+
+def _print_silent(workers: list[_Silent]) -> None:
+    for silent in workers:
+        print_line(f"{silent.service} (pid {silent.pid}): {silent.problem}; its event loop may be blocked")
 
 
 def _print_details(request: _Request) -> None:

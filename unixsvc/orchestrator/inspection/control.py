@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from unixsvc.orchestrator.inspection.interfaces import IInspector, RequestList
+from unixsvc.orchestrator.inspection.interfaces import EndedList, IInspector, RequestList
 from unixsvc.routing.route import GET, POST, Group
 from unixsvc.service.inspection.model import Cancellation
 
@@ -23,6 +23,14 @@ class InspectionControl:
         """The requests in flight, the oldest first, of all services or of one."""
         return await self._inspector.requests(service)
 
+    async def slowest(self, service: str = "") -> EndedList:
+        """The slowest requests of the last five minutes, the slowest first."""
+        return await self._inspector.ended("slowest", service)
+
+    async def failed(self, service: str = "") -> EndedList:
+        """The requests of the last five minutes with a code of 500 or more, the latest first."""
+        return await self._inspector.ended("failed", service)
+
     async def cancel(self, id: Annotated[str, Meta(min_length=1)], service: str = "") -> Cancellation:
         """Cancel the requests with this id, or with the only id that begins so; their callers get 499."""
         return await self._inspector.cancel(id, service)
@@ -33,6 +41,8 @@ INSPECTION = Group(
     InspectionControl,
     [
         GET("", InspectionControl.requests, title="Requests in flight"),
+        GET("/slowest", InspectionControl.slowest, title="Slowest requests"),
+        GET("/failed", InspectionControl.failed, title="Failed requests"),
         POST("/cancel", InspectionControl.cancel, title="Cancel requests in flight"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 from twisted.internet.defer import gatherResults
@@ -12,7 +12,14 @@ from zope.interface import implementer
 from unixsvc.domain.json import Json
 from unixsvc.domain.validation.field_errors import shortened
 from unixsvc.errors import Conflict, NotFound
-from unixsvc.orchestrator.inspection.interfaces import IInspector, ListedRequest, RequestList, SilentWorker
+from unixsvc.orchestrator.inspection.interfaces import (
+    EndedList,
+    EndedRequest,
+    IInspector,
+    ListedRequest,
+    RequestList,
+    SilentWorker,
+)
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.service.inspection.model import Cancellation
@@ -24,6 +31,8 @@ _T = TypeVar("_T")
 _AT_ONCE: Final = 1.0
 # Ids that an error names.
 _MOST_NAMED: Final = 5
+# Requests that have ended in one answer.
+_MOST_ENDED: Final = 100
 
 
 @implementer(IInspector)
@@ -47,6 +56,19 @@ class Inspector:
             requests = msgspec.json.decode(each.answer, type=list[ListedRequest])
             found += [msgspec.structs.replace(one, service=name, pid=each.pid) for one in requests]
         return RequestList(sorted(found, key=lambda each: -(each.age or 0.0)), silent)
+
+    async def ended(self, topic: Literal["slowest", "failed"], service: str = "") -> EndedList:
+        """The slowest or the failed requests; see :class:`IInspector`."""
+        found: list[EndedRequest] = []
+        silent: list[SilentWorker] = []
+        for name, each in await self._ask(service, topic, {}):
+            if each.answer is None:
+                silent.append(SilentWorker(name, each.pid, each.problem))
+                continue
+            requests = msgspec.json.decode(each.answer, type=list[EndedRequest])
+            found += [msgspec.structs.replace(one, service=name, pid=each.pid) for one in requests]
+        found.sort(key=lambda each: -(each.seconds if topic == "slowest" else each.ended))
+        return EndedList(found[:_MOST_ENDED], silent)
 
     async def cancel(self, request_id: str, service: str = "") -> Cancellation:
         """Cancel the requests with an id; see :class:`IInspector`."""

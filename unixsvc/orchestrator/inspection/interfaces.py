@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Literal
 
 from msgspec import Struct
 from zope.interface import Interface
 
+from unixsvc.domain.notable import NotedRequest
 from unixsvc.service.inspection.model import Cancellation, RequestInFlight
 
-__all__ = ["IInspector", "ListedRequest", "RequestList", "SilentWorker"]
+__all__ = ["EndedList", "EndedRequest", "IInspector", "ListedRequest", "RequestList", "SilentWorker"]
 
 
 class ListedRequest(RequestInFlight, frozen=True):
@@ -44,6 +46,23 @@ class RequestList(Struct, frozen=True):
     silent: list[SilentWorker]
 
 
+class EndedRequest(NotedRequest, frozen=True):
+    """A request that has ended, with its worker."""
+
+    service: str = ""
+    pid: int | None = None
+
+
+class EndedList(Struct, frozen=True):
+    """Requests that have ended.
+
+    :ivar silent: workers whose requests are not known.
+    """
+
+    requests: list[EndedRequest]
+    silent: list[SilentWorker]
+
+
 class IInspector(Interface):
     """Asks the workers of an orchestrator what they do.
 
@@ -52,6 +71,9 @@ class IInspector(Interface):
 
     def requests(service: str = "") -> Awaitable[RequestList]:
         """The requests in flight, of all services or of one."""
+
+    def ended(topic: Literal["slowest", "failed"], service: str = "") -> Awaitable[EndedList]:
+        """The slowest of the last minutes, the slowest first; or those that have failed, the latest first."""
 
     def cancel(request_id: str, service: str = "") -> Awaitable[Cancellation]:
         """Cancel the requests with an id, in all services or in one.

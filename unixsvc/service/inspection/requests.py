@@ -10,8 +10,8 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 
 import unixsvc
-from unixsvc.config.settings import SHARED_TOKEN
 from unixsvc.domain.message import Request
+from unixsvc.domain.notable import caller_of
 from unixsvc.domain.providers import as_provider
 from unixsvc.errors import Cancelled
 from unixsvc.execution.in_flight.facts import CallFacts
@@ -85,21 +85,11 @@ def _describe(
         "" if route is None else f"{route.method} {route.pattern}",
         age,
         None if facts.deadline is None else max(facts.deadline - now, 0.0),
-        _caller_of(request),
+        caller_of(request),
         _READER if facts.for_reader else innermost,
         own,
         facts.shielded,
     )
-
-
-def _caller_of(request: Request) -> str:
-    caller = request.caller
-    if request.user_name:
-        return request.user_name
-    if caller.token is not None and caller.token != SHARED_TOKEN:
-        return f"token:{caller.token}"
-    host: str = getattr(request.peer_address, "host", "")
-    return caller.identity or host
 
 
 def _threads() -> dict[int, list[Frame]]:

@@ -38,5 +38,7 @@ async def answer(subject: Subject, topic: str, options: Mapping[str, Any]) -> by
 # The functions take the options of their topic, which the type of a dict cannot express.
 _TOPICS: Final[dict[str, Callable[..., object]]] = {
     "requests": lambda subject: list_requests(subject.core, subject.handler, subject.reactor),
+    "slowest": lambda subject: subject.core.statistics.notable.slowest(),
+    "failed": lambda subject: subject.core.statistics.notable.failed(),
     "cancel": lambda subject, request_id: cancel(subject.handler, request_id),
 }

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from unixsvc.domain.notable import NotedRequest
 from unixsvc.errors import Conflict, NotFound
 from unixsvc.orchestrator.inspection.inspector import Inspector, find_id
 from unixsvc.orchestrator.inspection.interfaces import IInspector, SilentWorker
@@ -75,6 +76,19 @@ class InspectorTests(SynchronousTestCase):
         found = [(each.id, each.service, each.pid) for each in listed.requests]
         self.assertEqual(found, [("abd", "shop", 10), ("abc", "bank", 10), ("abc", "shop", 10)])
         self.assertEqual(listed.silent, [SilentWorker("shop", 11, "no answer within 1 s")])
+
+    def test_ended(self) -> None:
+        """The slowest of all workers come first; of those that have failed, the latest."""
+        quick, slow = (
+            NotedRequest(name, 9.0 - time, time, 500, "GET", "/") for name, time in (("a", 1.0), ("b", 2.0))
+        )
+        self.shop._answers["slowest"] = self.shop._answers["failed"] = [[quick]]
+        self.bank._answers["slowest"] = self.bank._answers["failed"] = [[slow]]
+        slowest, failed = (self.result(self.inspector.ended(each)) for each in ("slowest", "failed"))
+        self.assertEqual(
+            [(each.id, each.service) for each in slowest.requests], [("b", "bank"), ("a", "shop")]
+        )
+        self.assertEqual([each.id for each in failed.requests], ["a", "b"])
 
     def test_one_service(self) -> None:
         """Only the workers of one service are asked."""
