@@ -123,6 +123,37 @@ class RequestsTests(OrchestratorTestCase):
         self.assertEqual((late["route"], late["code"], late["service"]), ("GET /sleep/{id:int}", 504, "busy"))
         self.assertGreaterEqual(late["seconds"], 0.2)
 
+    def test_profile(self) -> None:
+        """A function that computes is in the profile, in all forms; the time is about that of the work."""
+        self.start()
+        talk = self.talk("busy")
+        talk.send(id=1, path="/compute", data={"seconds": 60}, timeout=60)
+        for name in ("x.svg", "x.txt", "x.json"):
+            self.assertDone("profile", "busy", "--seconds", "0.5", "-o", name)
+            self.assertIn("Waits.compute", Path(self.folder, name).read_text())
+        shown = self.command(
+            "profile", "busy", "--seconds", "0.5", "--worker", str(self.worker_pids("busy")[0])
+        )
+        self.assertIn("Waits.compute", shown.out.splitlines()[1])
+        self.assertIn("of 1 worker; sampling used", shown.out)
+        self.assertRefuses(4, ["profile", "busy", "--worker", "1"], "busy has no worker with the pid 1")
+        talk.send(id=2, path="/cancelled")
+        self.assertEqual(talk.receive()["code"], 200)
+        self.assertRefuses(2, ["profile", "busy", "-o", "x.png"], "has to end with .svg, .txt or .json")
+
+    def test_memory(self) -> None:
+        """The line that allocates, and the type of the objects, are named."""
+        self.start()
+        with self.talk("busy") as talk:
+            talk.send(id=1, path="/leak", data={"seconds": 30}, timeout=60)
+            found = json.loads(self.command("memory", "busy", "--seconds", "2", "--json").out)
+        [worker] = found["workers"]
+        self.assertEqual(worker["pid"], self.worker_pids("busy")[0])
+        self.assertTrue(worker["rss"] >= worker["pss"] >= worker["uss"] > 2**20, worker)
+        self.assertIn(f"{self.folder}/waits.py:", worker["allocations"][0]["where"])
+        self.assertIn("waits.Leaked", [each["name"] for each in worker["types"][:5]])
+        self.assertIn("RSS", self.command("memory", "busy", "--seconds", "0.1").out)
+
     def test_service(self) -> None:
         """The requests of one service can be listed; there has to be such a service."""
         self.start()

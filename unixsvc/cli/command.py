@@ -18,6 +18,7 @@ from unixsvc.cli.health.command import health
 from unixsvc.cli.logs.command import logs
 from unixsvc.cli.manage import COMMANDS
 from unixsvc.cli.now.events import events
+from unixsvc.cli.now.measure import memory, profile
 from unixsvc.cli.now.requests import cancel, ps
 from unixsvc.cli.output import describe_error, print_error
 from unixsvc.cli.scaffold.new import new
@@ -63,6 +64,8 @@ for _command in (
     ls,
     new,
     openapi,
+    memory,
+    profile,
     ps,
     routes,
     schema,

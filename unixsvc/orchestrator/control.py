@@ -19,7 +19,7 @@ from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.events.control import EVENT_ROUTES
 from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures
-from unixsvc.orchestrator.inspection.control import INSPECTION
+from unixsvc.orchestrator.inspection.control import INSPECTION, MEASUREMENTS
 from unixsvc.orchestrator.inspection.interfaces import IInspector
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.status import ServiceStatus
@@ -215,6 +215,7 @@ _ROUTES = [
         ],
     ),
     INSPECTION,
+    MEASUREMENTS,
     EVENT_ROUTES,
 ]
 

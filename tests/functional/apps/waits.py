@@ -11,11 +11,19 @@ from twisted.internet.defer import Deferred
 from unixsvc import GET, WEBSOCKET, App, Cancelled, Group, WebSocket
 
 
+class Leaked:
+    """An object that is kept."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text + "y"
+
+
 class Waits:
     """One action for each way to wait."""
 
     def __init__(self) -> None:
         self._cancelled = 0
+        self._leaked: list[Leaked] = []
 
     async def sleep(self, id: int) -> None:
         """Wait for asyncio, below a function of its own."""
@@ -64,6 +72,20 @@ class Waits:
         """The number of actions that were cancelled where they waited."""
         return self._cancelled
 
+    async def compute(self, seconds: float) -> None:
+        """Use the processor, with turns for the event loop."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            sum(range(2000))
+            await asyncio.sleep(0)
+
+    async def leak(self, seconds: float) -> None:
+        """Keep more and more objects."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._leaked += [Leaked("x" * 1000) for _ in range(100)]
+            await asyncio.sleep(0.01)
+
     async def spin(self, seconds: float) -> None:
         """Block the event loop."""
         time.sleep(seconds)
@@ -85,6 +107,8 @@ app = App(
                 WEBSOCKET("/chat", Waits.chat),
                 GET("/cancelled", Waits.cancelled),
                 GET("/spin", Waits.spin),
+                GET("/compute", Waits.compute),
+                GET("/leak", Waits.leak),
             ],
         )
     ]

@@ -25,7 +25,13 @@ from unixsvc.orchestrator.debugging.session import DebugEvent, DebugSession
 from unixsvc.orchestrator.debugging.terminal import LentTerminal
 from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ServiceFigures, service_figures
-from unixsvc.orchestrator.inspection.interfaces import EndedList, IInspector, RequestList
+from unixsvc.orchestrator.inspection.interfaces import (
+    EndedList,
+    IInspector,
+    MemoryResult,
+    ProfileResult,
+    RequestList,
+)
 from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.orchestrator.orchestrator import Orchestrator
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
@@ -49,6 +55,7 @@ _CHANGES = (
     ("POST", "/reload"), ("POST", "/restart"), ("POST", "/start"), ("POST", "/stop"), ("POST", "/scale"),
     ("PUT", "/log/level"), ("POST", "/tokens/access"), ("POST", "/tokens/rotate"),
     ("POST", "/tokens/revoke"), ("POST", "/debug"), ("POST", "/requests/cancel"),
+    ("POST", "/profile"), ("POST", "/memory"),
     ("POST", "/logs"),
 )  # fmt: skip
 # Has no end.
@@ -99,6 +106,14 @@ class FakeInspector:
     async def ended(self, topic: str, service: str = "") -> EndedList:
         """None."""
         return EndedList([], [])
+
+    async def profile(self, service: str, seconds: float, pid: int | None = None) -> ProfileResult:
+        """An empty one."""
+        return ProfileResult(seconds, 0.0, [], {}, [])
+
+    async def memory(self, service: str, seconds: float, pid: int | None = None) -> MemoryResult:
+        """None."""
+        return MemoryResult([], [])
 
     async def cancel(self, request_id: str, service: str = "") -> Cancellation:
         """One."""

@@ -6,11 +6,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from unixsvc.orchestrator.inspection.interfaces import EndedList, IInspector, RequestList
+from unixsvc.orchestrator.inspection.interfaces import (
+    EndedList,
+    IInspector,
+    MemoryResult,
+    ProfileResult,
+    RequestList,
+)
 from unixsvc.routing.route import GET, POST, Group
 from unixsvc.service.inspection.model import Cancellation
 
-__all__ = ["INSPECTION", "InspectionControl"]
+__all__ = ["INSPECTION", "MEASUREMENTS", "InspectionControl", "MeasurementControl"]
 
 
 class InspectionControl:
@@ -36,6 +42,32 @@ class InspectionControl:
         return await self._inspector.cancel(id, service)
 
 
+_Seconds = Annotated[float, Meta(gt=0, le=300)]
+
+
+class MeasurementControl:
+    """The controller of measurements, which take time and cost the workers some."""
+
+    def __init__(self, inspector: IInspector) -> None:
+        self._inspector = inspector
+
+    async def profile(self, service: str, seconds: _Seconds = 10.0, pid: int | None = None) -> ProfileResult:
+        """The processor time of the workers of a service by stack, or of one of them."""
+        return await self._inspector.profile(service, seconds, pid)
+
+    async def memory(self, service: str, seconds: _Seconds = 10.0, pid: int | None = None) -> MemoryResult:
+        """The memory of the workers of a service, or of one of them."""
+        return await self._inspector.memory(service, seconds, pid)
+
+
+MEASUREMENTS = Group(
+    "",
+    MeasurementControl,
+    [
+        POST("/profile", MeasurementControl.profile, title="Profile of the workers of a service"),
+        POST("/memory", MeasurementControl.memory, title="Memory of the workers of a service"),
+    ],
+)
 INSPECTION = Group(
     "/requests",
     InspectionControl,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Raw
 from twisted.internet.defer import gatherResults
 from zope.interface import implementer
 
@@ -17,18 +19,23 @@ from unixsvc.orchestrator.inspection.interfaces import (
     EndedRequest,
     IInspector,
     ListedRequest,
+    MemoryResult,
+    ProfileResult,
     RequestList,
     SilentWorker,
+    WorkerMemory,
 )
 from unixsvc.orchestrator.pool.interfaces import IServicePool
 from unixsvc.orchestrator.pool.questions import Finding
-from unixsvc.service.inspection.model import Cancellation
+from unixsvc.service.inspection.model import Cancellation, Profile
 
 __all__ = ["Inspector", "find_id"]
 
 _T = TypeVar("_T")
 # How long workers may take to answer a question that needs no time, in seconds.
 _AT_ONCE: Final = 1.0
+# How long they may take to put the results of a measurement together, in seconds.
+_MEASURED: Final = 10.0
 # Ids that an error names.
 _MOST_NAMED: Final = 5
 # Requests that have ended in one answer.
@@ -70,6 +77,35 @@ class Inspector:
         found.sort(key=lambda each: -(each.seconds if topic == "slowest" else each.ended))
         return EndedList(found[:_MOST_ENDED], silent)
 
+    async def profile(self, service: str, seconds: float, pid: int | None = None) -> ProfileResult:
+        """Take samples; see :class:`IInspector`."""
+        answers, silent = await self._measure(service, "profile", seconds, pid)
+        profiles = {key: msgspec.json.decode(each, type=Profile) for key, each in answers.items()}
+        stacks: Counter[str] = Counter()
+        for each in profiles.values():
+            stacks.update(each.stacks)  # adds them
+        overhead = sum(each.overhead for each in profiles.values())
+        return ProfileResult(seconds, overhead, [*profiles], dict(stacks), silent)
+
+    async def memory(self, service: str, seconds: float, pid: int | None = None) -> MemoryResult:
+        """Watch the memory; see :class:`IInspector`."""
+        answers, silent = await self._measure(service, "memory", seconds, pid)
+        found = [msgspec.json.decode(each, type=WorkerMemory) for each in answers.values()]
+        with_pids = zip(found, answers, strict=True)
+        return MemoryResult([msgspec.structs.replace(each, pid=key) for each, key in with_pids], silent)
+
+    async def _measure(
+        self, service: str, topic: str, seconds: float, pid: int | None
+    ) -> tuple[dict[int, Raw], list[SilentWorker]]:
+        findings = await self._ask(service, topic, {"seconds": seconds}, seconds + _MEASURED, pid)
+        if not findings:
+            which = "no worker that serves" if pid is None else f"no worker with the pid {pid}"
+            raise NotFound(f"{service} has {which}")
+        silent = [
+            SilentWorker(name, each.pid, each.problem) for name, each in findings if each.answer is None
+        ]
+        return {each.pid or 0: each.answer for _, each in findings if each.answer is not None}, silent
+
     async def cancel(self, request_id: str, service: str = "") -> Cancellation:
         """Cancel the requests with an id; see :class:`IInspector`."""
         listed = await self.requests(service)
@@ -84,11 +120,16 @@ class Inspector:
         return Cancellation(cancelled, shielded)
 
     async def _ask(
-        self, service: str, topic: str, options: dict[str, Json], seconds: float = _AT_ONCE
+        self,
+        service: str,
+        topic: str,
+        options: dict[str, Json],
+        seconds: float = _AT_ONCE,
+        pid: int | None = None,
     ) -> list[tuple[str, Finding]]:
         """Ask all workers of all services or of one, at the same time; their services and answers."""
         pools = self._pools(service)
-        asked = [pool.inspect(topic, options, seconds) for pool in pools.values()]
+        asked = [pool.inspect(topic, options, seconds, pid) for pool in pools.values()]
         answers = await gatherResults(asked, consumeErrors=True)
         return [(name, each) for name, findings in zip(pools, answers, strict=True) for each in findings]
 

@@ -9,9 +9,19 @@ from msgspec import Struct
 from zope.interface import Interface
 
 from unixsvc.domain.notable import NotedRequest
-from unixsvc.service.inspection.model import Cancellation, RequestInFlight
+from unixsvc.service.inspection.model import Cancellation, MemoryUse, RequestInFlight
 
-__all__ = ["EndedList", "EndedRequest", "IInspector", "ListedRequest", "RequestList", "SilentWorker"]
+__all__ = [
+    "EndedList",
+    "EndedRequest",
+    "IInspector",
+    "ListedRequest",
+    "MemoryResult",
+    "ProfileResult",
+    "RequestList",
+    "SilentWorker",
+    "WorkerMemory",
+]
 
 
 class ListedRequest(RequestInFlight, frozen=True):
@@ -63,6 +73,34 @@ class EndedList(Struct, frozen=True):
     silent: list[SilentWorker]
 
 
+class ProfileResult(Struct, frozen=True):
+    """The profile of one or more workers together.
+
+    :ivar stacks: as of :class:`~unixsvc.service.inspection.model.Profile`.
+    :ivar pids: the workers.
+    :ivar overhead: the processor time of taking the samples, in seconds.
+    """
+
+    seconds: float
+    overhead: float
+    pids: list[int]
+    stacks: dict[str, float]
+    silent: list[SilentWorker]
+
+
+class WorkerMemory(MemoryUse, frozen=True):
+    """The memory of one worker."""
+
+    pid: int | None = None
+
+
+class MemoryResult(Struct, frozen=True):
+    """The memory of the workers of a service."""
+
+    workers: list[WorkerMemory]
+    silent: list[SilentWorker]
+
+
 class IInspector(Interface):
     """Asks the workers of an orchestrator what they do.
 
@@ -74,6 +112,18 @@ class IInspector(Interface):
 
     def ended(topic: Literal["slowest", "failed"], service: str = "") -> Awaitable[EndedList]:
         """The slowest of the last minutes, the slowest first; or those that have failed, the latest first."""
+
+    def profile(service: str, seconds: float, pid: int | None = None) -> Awaitable[ProfileResult]:
+        """Take samples of the workers of a service, or of one of them.
+
+        :raises unixsvc.errors.NotFound: if there is no such worker.
+        """
+
+    def memory(service: str, seconds: float, pid: int | None = None) -> Awaitable[MemoryResult]:
+        """Watch the memory of the workers of a service, or of one of them.
+
+        :raises unixsvc.errors.NotFound: if there is no such worker.
+        """
 
     def cancel(request_id: str, service: str = "") -> Awaitable[Cancellation]:
         """Cancel the requests with an id, in all services or in one.

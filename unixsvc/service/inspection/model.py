@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Cancellation", "RequestInFlight"]
+__all__ = ["Allocation", "Cancellation", "MemoryUse", "Profile", "RequestInFlight", "TypeCount"]
 
 
 class RequestInFlight(Struct, frozen=True):
@@ -43,3 +43,53 @@ class Cancellation(Struct, frozen=True):
 
     cancelled: int = 0
     shielded: int = 0
+
+
+class Profile(Struct, frozen=True):
+    """The processor time of a process.
+
+    :ivar seconds: how long samples were taken.
+    :ivar samples: how many.
+    :ivar overhead: the processor time of taking them, in seconds.
+    :ivar stacks: the processor time by stack, in seconds; frames are separated by ``;``, the outermost first.
+    """
+
+    seconds: float
+    samples: int
+    overhead: float
+    stacks: dict[str, float]
+
+
+class Allocation(Struct, frozen=True):
+    """What a line of code has allocated and not freed; ``size`` is in bytes."""
+
+    where: str
+    size: int
+    count: int
+
+
+class TypeCount(Struct, frozen=True):
+    """The objects of one type that the garbage collector knows, and how many more they have become."""
+
+    name: str
+    count: int
+    growth: int
+
+
+class MemoryUse(Struct, frozen=True):
+    """The memory of a process, in bytes.
+
+    :ivar seconds: how long allocations were watched.
+    :ivar rss: resident.
+    :ivar pss: the same, with its share of the memory that processes have in common.
+    :ivar uss: of this process only.
+    :ivar allocations: the lines that have allocated most meanwhile.
+    :ivar types: those with the greatest growth meanwhile.
+    """
+
+    seconds: float
+    rss: int
+    pss: int
+    uss: int
+    allocations: list[Allocation]
+    types: list[TypeCount]

@@ -11,6 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.core import ServiceCore
+from unixsvc.service.inspection.memory import measure
+from unixsvc.service.inspection.profile import profile
 from unixsvc.service.inspection.requests import cancel, list_requests
 
 __all__ = ["Subject", "answer"]
@@ -40,5 +42,7 @@ _TOPICS: Final[dict[str, Callable[..., object]]] = {
     "requests": lambda subject: list_requests(subject.core, subject.handler, subject.reactor),
     "slowest": lambda subject: subject.core.statistics.notable.slowest(),
     "failed": lambda subject: subject.core.statistics.notable.failed(),
+    "profile": lambda subject, seconds: profile(subject.reactor, seconds),
+    "memory": lambda subject, seconds: measure(subject.reactor, seconds),
     "cancel": lambda subject, request_id: cancel(subject.handler, request_id),
 }

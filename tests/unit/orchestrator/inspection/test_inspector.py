@@ -15,7 +15,7 @@ from unixsvc.errors import Conflict, NotFound
 from unixsvc.orchestrator.inspection.inspector import Inspector, find_id
 from unixsvc.orchestrator.inspection.interfaces import IInspector, SilentWorker
 from unixsvc.orchestrator.pool.questions import Finding
-from unixsvc.service.inspection.model import Cancellation, RequestInFlight
+from unixsvc.service.inspection.model import Cancellation, Profile, RequestInFlight
 
 
 class FakePool:
@@ -89,6 +89,25 @@ class InspectorTests(SynchronousTestCase):
             [(each.id, each.service) for each in slowest.requests], [("b", "bank"), ("a", "shop")]
         )
         self.assertEqual([each.id for each in failed.requests], ["a", "b"])
+
+    def test_profile(self) -> None:
+        """The profiles of several workers are added up; workers without one are named."""
+        silent = Finding(12, 3, problem="no answer within 11 s")
+        profiles = [Profile(1.0, 100, 0.01, {"a;b": 1.0, "a": 0.5}), Profile(1.0, 99, 0.02, {"a;b": 2.0})]
+        self.shop._answers["profile"] = [*profiles, silent]
+        found = self.result(self.inspector.profile("shop", 1.0))
+        self.assertEqual((found.stacks, found.pids), ({"a;b": 3.0, "a": 0.5}, [10, 11]))
+        self.assertAlmostEqual(found.overhead, 0.03)
+        self.assertEqual([each.pid for each in found.silent], [12])
+        self.assertEqual(self.shop.asked, [("profile", {"seconds": 1.0})])
+
+    def test_no_worker(self) -> None:
+        """A worker that does not exist has no profile."""
+        self.shop._answers["profile"] = []
+        profiling = Deferred.fromCoroutine(self.inspector.profile("shop", 1.0, 7))
+        self.assertIn(
+            "shop has no worker with the pid 7", str(self.failureResultOf(profiling, NotFound).value)
+        )
 
     def test_one_service(self) -> None:
         """Only the workers of one service are asked."""
