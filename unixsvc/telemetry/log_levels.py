@@ -90,7 +90,7 @@ class LogLevels:
             if rule.fits(logger, service, None):
                 numbers.append(number)
                 if not rule.route and (service is not None or not rule.service):
-                    break  # no other rule can be lower
+                    break  # rules that say less do not count
         return min(numbers)
 
     def by_logger(self, service: str | None) -> tuple[str, dict[str, str]]:
