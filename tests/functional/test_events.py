@@ -125,7 +125,9 @@ class BreakerTests(EventsCase):
         talk = self.talk("first")
 
         def is_open() -> bool:
-            talk.ask(id=1, path="/names")
+            for number in range(5):  # failures that are far apart do not open it
+                talk.send(id=number, path="/names")
+            self.assertEqual([talk.receive()["code"] for _ in range(5)], [503] * 5)
             return "breaker.open" in self.kinds()
 
         self.eventually(is_open)

@@ -99,11 +99,11 @@ class RequestsTests(OrchestratorTestCase):
         talk = self.talk("busy")
         talk.ask(id=0, path="/cancelled")
         [pid] = self.worker_pids("busy")
-        talk.send(id=1, path="/spin", data={"seconds": 3})
+        talk.send(id=1, path="/spin", data={"seconds": 8})
         started = time.monotonic()
         shown = self.command("ps", "busy")
         self.assertIn(f"busy (pid {pid}): no answer within 1 s; its event loop may be blocked", shown.out)
-        self.assertLess(time.monotonic() - started, self.on_busy_machine(2.9))
+        self.assertLess(time.monotonic() - started, 8)
         self.assertEqual(talk.receive()["code"], 200)
 
     def test_ended(self) -> None:
