@@ -85,6 +85,14 @@ REASONS: Final = {
     "telemetry.log_record": _CLASS,
     "telemetry.logs": "at most 16,000 characters, one at a time",
     "wire.framing": "possessive: no backtracking",
+    "cli.logs.command": "the command line; digits, a dot, digits",
+    "cli.logs.log_file": "the log of the own orchestrator; each part ends at what it does not match",
+    "cli.top.keys": "the terminal; one class, and a letter after it",
+    "config.metrics_checks": _CONFIGURED,
+    "config.tracing": _CONFIGURED,
+    "dashboard.pages": "bounded",
+    "domain.trace_context": "of fixed length, and one bounded rest",
+    "telemetry.exposition.application": _CLASS,
 }
 """For each module with regular expressions: what they match, or why that takes linear time."""
 

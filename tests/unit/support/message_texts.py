@@ -168,6 +168,45 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "{} services",
         }
     ),
+    "what an event means, in docs and help": frozenset(
+        {
+            "a reload has begun",
+            "a signal has made it drain",
+            "a token was made invalid",
+            "a worker has stopped to call another service",
+            "changed files of a certificate cannot be used",
+            "clients can connect to it",
+            "every service is ready for the first time",
+            "it calls the other service again",
+            "it has exited without being asked, or was killed",
+            "it is replaced, as it has reached a limit",
+            "it was asked to exit, and has done so",
+            "new connections get another certificate",
+            "a process was started",
+            "the new workers serve",
+            "the next call decides whether it goes on",
+            "the number of workers was set",
+            "the orchestrator stops",
+            "the reload was rolled back",
+            "the service cannot start, or its workers have died too often",
+            "the shared token was replaced",
+            "the token file has another token",
+        }
+    ),
+    "columns and parts of unixsvc ps and events": frozenset(
+        {
+            "(pid {})",
+            "WAITS AT",
+            "at {}",
+            "calls to {}",
+            "it received a signal",
+            "pid {}",
+            "the hook {}",
+            "waits at",
+            "waits for its reader",
+            "{} for too long",
+        }
+    ),
     "the title of a code, which is listed with the errors": frozenset(
         {"Precondition failed", "Range not satisfiable", "Unsupported media type"}
     ),

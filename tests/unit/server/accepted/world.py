@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import tempfile
@@ -20,6 +21,7 @@ from unixsvc.config.settings import Limits, Security
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IFailureLog, IMetrics, IRouterDatasource, IRouterRepository
 from unixsvc.domain.message import Caller, Reply, Request
+from unixsvc.domain.notable import NotableRequests
 from unixsvc.domain.route_series import UNCOUNTED, RouteSeries
 from unixsvc.errors import NotFound, ServiceError
 from unixsvc.listen.adopted import AdoptedServerEndpoint
@@ -224,6 +226,8 @@ class World:
         self.loop, self.clock, self.slot = Loop(), Clock(), WorkerSlot()
         self.actions = _Actions()
         guard = TokenGuard(policy, "x", TOKEN)
+        notable = NotableRequests()
+        notable.slow_from = math.inf  # a slow request is asked who its caller is
         handle = HandleMessage(
             self.actions,
             guard,
@@ -232,6 +236,7 @@ class World:
             max_inflight=limits.max_inflight,
             request_timeout=20,
             now=self.clock.seconds,
+            notable=notable,
         )
         self.registry = ConnectionRegistry(handle, limits, Security(token=policy), self.clock)
         self.factory = (_AtOnce if at_once else _Protocols)(self.registry)
