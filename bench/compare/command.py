@@ -38,14 +38,14 @@ class _Request(Struct, frozen=True):
     """What is to be compared.
 
     :ivar short: whether only instructions are compared.
-    :ivar pattern: a part of the names of loads; others are left out.
+    :ivar patterns: parts of the names of loads; others are left out.
     :ivar limit: in percent.
     """
 
     base: str
     head: str
     short: bool
-    pattern: str
+    patterns: tuple[str, ...]
     limit: float
     options: Options
     cache: Path | None
@@ -61,7 +61,7 @@ class _Request(Struct, frozen=True):
     show_default=True,
     help="Percent of instructions that HEAD may need more than BASE.",
 )
-@click.option("--load", "pattern", default="", help="Compare only loads with this text in their name.")
+@click.option("--load", "patterns", multiple=True, help="Compare only loads with this text in their name.")
 @click.option("--seconds", default=1.0, show_default=True, help="Length of each measurement.")
 @click.option(
     "--rounds",
@@ -76,7 +76,7 @@ def compare_command(
     base: str | None,
     head: str,
     short: bool,
-    pattern: str,
+    patterns: tuple[str, ...],
     limit: float,
     seconds: float,
     rounds: int,
@@ -92,7 +92,7 @@ def compare_command(
     """
     try:
         options = Options(seconds, rounds, 0, smoke=False)
-        request = _Request(base or default_base(head), head, short, pattern, limit, options, cache)
+        request = _Request(base or default_base(head), head, short, patterns or ("",), limit, options, cache)
         report = _compare(request)
     except NoBaseError as error:
         sys.stderr.write(f"compare: nothing to compare with: {error}\n")
@@ -126,8 +126,8 @@ def _compare(request: _Request) -> ComparisonReport:
             report_progress(f"without equal libraries: {different}")
         comparisons: list[Comparison] = []
         if not request.short:
-            comparisons += compare_loads(sides, processes, request.options, request.pattern, report_progress)
-        comparisons += compare_instructions(sides, processes, request.pattern, report_progress)
+            comparisons += compare_loads(sides, processes, request.options, request.patterns, report_progress)
+        comparisons += compare_instructions(sides, processes, request.patterns, report_progress)
     loaded = msgspec.structs.replace(here, load=(before, load_average()))
     return ComparisonReport(loaded, sides[0].side, sides[1].side, request.limit, comparisons)
 

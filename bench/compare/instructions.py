@@ -18,21 +18,25 @@ __all__ = ["compare_instructions"]
 def compare_instructions(
     sides: Sequence[SideInstallation],
     processes: ProcessGroup,
-    pattern: str,
+    patterns: Sequence[str],
     report_progress: Callable[[str], object],
 ) -> Iterator[Comparison]:
     """Compare the first side with the second.
 
-    :param pattern: a part of the names of loads; others are left out.
+    :param patterns: parts of the names of loads; others are left out.
     :raises BenchError: if valgrind is missing and cannot be installed.
     """
     callgrind.require_valgrind()
-    loads = [each for each in LOADS if pattern in each.name]
+    loads = [each for each in LOADS if _is_wanted(each.name, patterns)]
     if loads:
         yield from _services(sides, processes, loads, report_progress)
-    kinds = [kind for kind, names in CLIENTS.items() if any(pattern in name for name in names)]
+    kinds = [kind for kind, names in CLIENTS.items() if any(_is_wanted(name, patterns) for name in names)]
     if kinds:
         yield from _clients(sides, processes, kinds, report_progress)
+
+
+def _is_wanted(name: str, patterns: Sequence[str]) -> bool:
+    return any(each in name for each in patterns)
 
 
 def _services(

@@ -37,15 +37,15 @@ def compare_loads(
     sides: Sequence[SideInstallation],
     processes: ProcessGroup,
     options: Options,
-    pattern: str,
+    patterns: Sequence[str],
     report_progress: Callable[[str], object],
 ) -> Iterator[Comparison]:
     """Compare the first side with the second.
 
-    :param pattern: a part of the names of loads; others are left out.
+    :param patterns: parts of the names of loads; others are left out.
     """
     for group in _groups(sides, processes, report_progress):
-        if pattern not in group.load:
+        if not any(each in group.load for each in patterns):
             continue
         base, head = measure_group("compare", group, options, report_progress)
         yield _comparison(base, head)

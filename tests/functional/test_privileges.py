@@ -25,7 +25,7 @@ class PrivilegeTests(OrchestratorTestCase):
     """Users, groups, umasks, limits and descriptors of workers."""
 
     def test_descriptors(self) -> None:
-        """A worker has the standard three, two pipes, two pages of counts, and the listening socket."""
+        """A worker has the standard three, two pipes, three memories, and the listening socket."""
         self.configure(self.config + '[services.other]\napp = "codes:app"\n')
         running = self.start()
         (pid,) = self.worker_pids()
@@ -33,11 +33,14 @@ class PrivilegeTests(OrchestratorTestCase):
         links = self.links(pid)
         self.assertEqual(links[0], "/dev/null")
         shared = [n for n, link in links.items() if link in theirs and link.startswith(_OF_SOMEBODY)]
-        self.assertEqual(sorted(shared)[:7], [1, 2, 3, 4, 5, 6, 7])
-        self.assertLessEqual({links[each] for each in sorted(shared)[7:]}, {links[5], links[6]})  # mapped
+        self.assertEqual(sorted(shared)[:8], [1, 2, 3, 4, 5, 6, 7, 8])
+        self.assertLessEqual(
+            {links[each] for each in sorted(shared)[8:]}, {links[5], links[6], links[7]}
+        )  # mapped
         self.assertTrue(links[5].startswith("/memfd:unixsvc-connections"))
         self.assertTrue(links[6].startswith("/memfd:unixsvc-"))
-        self.assertTrue(links[7].startswith("socket:"))
+        self.assertTrue(links[7].startswith("/memfd:unixsvc-metrics"))
+        self.assertTrue(links[8].startswith("socket:"))
 
     def links(self, pid: int) -> dict[int, str]:
         """The target of each descriptor of a process."""

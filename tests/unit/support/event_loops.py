@@ -16,7 +16,7 @@ class Loop(uvloop.Loop):
     def __init__(self) -> None:
         self.later: list[Callable[[], None]] = []
 
-    def call_later(self, seconds: float, call: Any) -> Any:  # type: ignore[override]
+    def call_later(self, seconds: float, call: Any, context: Any = None) -> Any:  # type: ignore[override]
         """Record the timer."""
         self.later.append(call)
         return _Timer(self.later, call)

@@ -193,8 +193,22 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "the token file has another token",
         }
     ),
-    "columns and parts of unixsvc ps and events": frozenset(
+    "columns and parts of unixsvc ps, events, profile and memory": frozenset(
         {
+            "(other stacks)",
+            '<g><title>{}: {}</title><rect x="{}" y="{}" width="{}" height="{}" '
+            'fill="hsl({},85%,{}%)"/>{}</g>',
+            '<svg xmlns="http://www.w3.org/2000/svg" width="{}" height="{}" viewBox="0 0 {} {}" '
+            'font-family="monospace" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
+            '<text x="6" y="20" font-size="14">{}</text>',
+            '<text x="{}" y="{}">{}</text>',
+            "RSS {}, PSS {}, USS {}",
+            "SELF s",
+            "TOTAL s",
+            "{} KiB",
+            "{} MiB",
+            "{} s of processor time in {} s of {}",
+            "{}; sampling used {} s",
             "(pid {})",
             "WAITS AT",
             "at {}",
