@@ -26,7 +26,10 @@ _MOST: Final = 100  # events of a batch
 
 
 async def feed(ring: LogRing, query: LogQuery, reactor: IReactorTime) -> AsyncGenerator[LogBatch, None]:
-    """Yield the wanted events that are there, and if the reader follows, those that come."""
+    """Yield the wanted events that are there, and if the reader follows, those that come.
+
+    It ends when the ring is closed.
+    """
     number, end = ring.first, ring.following
     found: deque[LogRecord] = deque(maxlen=query.last)
     while number < end:
@@ -38,7 +41,7 @@ async def feed(ring: LogRing, query: LogQuery, reactor: IReactorTime) -> AsyncGe
         yield LogBatch([])  # the reader knows that it is connected
     while found:
         yield LogBatch([found.popleft() for _ in islice(range(_MOST), len(found))])
-    while query.follow:
+    while query.follow and not ring.closed:
         part = ring.read(number)
         number = part.following
         events = matching(part.lines, query)

@@ -364,6 +364,8 @@ class Orchestrator(MultiService):
         try:
             await self._running().shut_down()
             self.events.close()
+            if self._sink is not None and self._sink.ring is not None:
+                self._sink.ring.closed = True  # or the control API would wait for its readers
             await self._control_pool().stopService()  # last, so that the status can be requested meanwhile
             await self._hooks.finish(_LAST_HOOKS)
         finally:

@@ -38,10 +38,12 @@ class LogRing:
     """Keeps events until those that follow need their place. They are numbered from 0. Any thread may use it.
 
     :param max_bytes: the limit of all lines together.
+    :ivar closed: whether followers are to stop waiting, as the process stops.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
+        self.closed = False
         self._chunks: deque[_Chunk] = deque()
         self._bytes = 0
         self._following = 0

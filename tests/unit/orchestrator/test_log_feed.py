@@ -60,6 +60,19 @@ class FeedTests(SynchronousTestCase):
         self.assertEqual(self.read(LogQuery(request_id="r")), [])
         self.assertEqual(self.read(LogQuery(level="warn")), [3])
 
+    def test_closed(self) -> None:
+        """A follower ends when the orchestrator stops: the control API waits for its readers."""
+        done = Deferred.fromCoroutine(self._follow())
+        self.clock.advance(1)
+        self.assertNoResult(done)
+        self.ring.closed = True
+        self.clock.advance(1)
+        self.successResultOf(done)
+
+    async def _follow(self) -> None:
+        async for _ in feed(self.ring, LogQuery(follow=True), self.clock):
+            pass
+
     def test_follow(self) -> None:
         """A follower gets the events that come; one that does not read misses some, and learns how many."""
         events = feed(self.ring, LogQuery(follow=True), self.clock)
