@@ -159,7 +159,7 @@ class ActionTests(PageTestCase):
         for name, order in {
             "scale": b'{"service": "home", "workers": 0}',
             "restart": b"[",
-            "reload": b'{"servce": "home"}',
+            "reload": b'{"servces": "home"}',
             "log-level": b"{}",
             "cancel": b'{"id": ""}',
         }.items():

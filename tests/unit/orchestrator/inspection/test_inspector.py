@@ -51,7 +51,7 @@ class InspectorTests(SynchronousTestCase):
     def setUp(self) -> None:
         """The services."""
         silent = Finding(11, 2, problem="no answer within 1 s")
-        first = [[request("abc", 1.0), request("abd", 3.0)], silent]
+        first = [[request("abc", 1.0), request("abe", 3.0)], silent]
         self.shop = FakePool(requests=first, cancel=[Cancellation(1), silent])
         self.bank = FakePool(requests=[[request("abc", 2.0)]], cancel=[Cancellation(2, 1)])
         self.vault = FakePool(requests=[[request("x", 2.0)]], cancel=[Cancellation(0, 1)])
@@ -74,7 +74,7 @@ class InspectorTests(SynchronousTestCase):
         """The oldest requests come first, with their workers; workers without an answer are named."""
         listed = self.result(self.inspector.requests())
         found = [(each.id, each.service, each.pid) for each in listed.requests]
-        self.assertEqual(found, [("abd", "shop", 10), ("abc", "bank", 10), ("abc", "shop", 10)])
+        self.assertEqual(found, [("abe", "shop", 10), ("abc", "bank", 10), ("abc", "shop", 10)])
         self.assertEqual(listed.silent, [SilentWorker("shop", 11, "no answer within 1 s")])
 
     def test_ended(self) -> None:
@@ -129,10 +129,10 @@ class InspectorTests(SynchronousTestCase):
 
     def test_find_id(self) -> None:
         """An id is found by its beginning, if that is the beginning of no other."""
-        ids = {"abc", "abd", "ab"}
-        self.assertEqual((find_id("abd", ids), find_id("ab", ids), find_id("abc", ids)), ("abd", "ab", "abc"))
+        ids = {"abc", "abe", "ab"}
+        self.assertEqual((find_id("abe", ids), find_id("ab", ids), find_id("abc", ids)), ("abe", "ab", "abc"))
         self.assertEqual(find_id("abc", {"abcd"}), "abcd")
         self.assertRaises(NotFound, find_id, "x", ids)
         self.assertRaises(NotFound, find_id, "", {"abc"})
         error = self.assertRaises(Conflict, find_id, "a", ids)
-        self.assertEqual(error.detail, "3 ids of requests begin with 'a': ab, abc, abd")
+        self.assertEqual(error.detail, "3 ids of requests begin with 'a': ab, abc, abe")
