@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from typing import Any
 
 from tests.functional.orchestrator_process import OrchestratorProcess, OrchestratorTestCase
@@ -35,11 +36,14 @@ class AccessLogTests(OrchestratorTestCase):
                     ids.append(f"r{kill}-{number}")
                     talk.ask(id=number, path="/-/ping", meta={"request_id": ids[-1]})
                 os.kill(pid, signal.SIGKILL)
-            self.eventually(lambda pid=pid: self.worker_pids() not in ([], [pid]))
+            self.eventually(partial(self._is_replaced, pid))
         running.signal(signal.SIGTERM)
         self.assertEqual(running.wait(), 0)
         found = [each["request_id"] for each in self.accesses(running)]
         self.assertEqual([each for each in found if each in set(ids)], ids)
+
+    def _is_replaced(self, pid: int) -> bool:
+        return self.worker_pids() not in ([], [pid])
 
     def test_fields(self) -> None:
         """An event has service, worker, route, code, duration, size, caller and request id."""

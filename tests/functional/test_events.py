@@ -93,7 +93,13 @@ class EventsTests(EventsCase):
         following = start_command(self.folder, "events", "--follow", "--json", "--since", "2000-01-01")
         lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
         assert following.stdout is not None
-        reader = threading.Thread(target=lambda: [lines.put(line) for line in following.stdout or ()])
+        output = following.stdout
+
+        def read() -> None:
+            for line in output:
+                lines.put(line)
+
+        reader = threading.Thread(target=read)
         reader.start()
         self.addCleanup(reader.join)
         self.addCleanup(following.communicate)

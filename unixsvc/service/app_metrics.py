@@ -19,10 +19,14 @@ _KINDS: Final = ("counter", "gauge", "histogram", "gaugehistogram", "summary", "
 
 
 class _Sample(Protocol):
-    name: str
-    labels: Mapping[str, str]
-    value: float
-    exemplar: Any  # its own Exemplar, or None
+    @property
+    def name(self) -> str: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def exemplar(self) -> Any: ...  # its own Exemplar, or None
 
 
 class _Metric(Protocol):
@@ -30,7 +34,9 @@ class _Metric(Protocol):
     type: str
     documentation: str
     unit: str
-    samples: Sequence[_Sample]
+
+    @property
+    def samples(self) -> Sequence[_Sample]: ...
 
 
 class _Registry(Protocol):

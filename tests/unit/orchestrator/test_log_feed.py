@@ -78,7 +78,7 @@ class FeedTests(SynchronousTestCase):
         events = feed(self.ring, LogQuery(follow=True), self.clock)
 
         def following() -> Deferred[LogBatch]:
-            return Deferred.fromCoroutine(anext(events))  # type: ignore[arg-type]
+            return Deferred.fromCoroutine(anext(events))
 
         self.assertEqual(self.successResultOf(following()).events, [])
         waiting = following()
@@ -95,4 +95,4 @@ class FeedTests(SynchronousTestCase):
         self.assertEqual(
             (batch.missed, int(batch.events[0].time)), (1_001 - len(batch.events) - 1, batch.missed + 2)
         )
-        self.successResultOf(Deferred.fromCoroutine(events.aclose()))  # type: ignore[arg-type]
+        self.successResultOf(Deferred.fromCoroutine(events.aclose()))

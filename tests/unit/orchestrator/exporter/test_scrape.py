@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
 from tests.unit.orchestrator.exporter.test_families import LIMITS, WORKER, figures
 from unixsvc.config.metrics import MetricsEndpoint
@@ -25,7 +26,7 @@ class CountingClock(Clock):
         super().__init__()
         self.turns = 0
 
-    def callLater(self, *args: Any, **kwargs: Any) -> DelayedCall:
+    def callLater(self, *args: Any, **kwargs: Any) -> IDelayedCall:
         """Count a turn."""
         self.turns += 1
         return super().callLater(*args, **kwargs)
@@ -119,7 +120,12 @@ class ScrapeTests(SynchronousTestCase):
     def test_warning(self) -> None:
         """A metric that cannot be served is logged once, and not at each scrape."""
         messages: list[str] = []
-        self.scraper._log = Logger(observer=lambda event: messages.append(str(event["names"])))
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            messages.append(str(event["names"]))
+
+        self.scraper._log = Logger(observer=observe)
         own = AppFamily("unixsvc_workers", "gauge", "", "", [AppSample("", {}, 1)])
         self.source.metrics["shop"] = AppSnapshot([WorkerMetrics(1, 1, [own])])
         for _ in range(2):
