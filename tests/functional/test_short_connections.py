@@ -72,7 +72,7 @@ class ShortConnectionTests(OrchestratorTestCase):
         looks = (time.monotonic() - started) * 100 * standing_by
         waits = (self.waits() - before - looks) / calls
         self.record_value(f"waits of four workers for each connection: {waits:.2f} ({calls} calls)")
-        self.assertLess(waits, 2.5)  # if all are woken, it is three to four
+        self.assertLess(waits, 2.8)  # if all are woken, it is three to four
 
     def test_stopped_workers(self) -> None:
         """While the workers that serve most clients are stopped, others accept without a delay."""
