@@ -37,6 +37,8 @@ _FIRST_PAUSE: Final = 0.005
 _MAX_PAUSE: Final = 0.5
 # How long a client waits for a socket that it has never seen: the name may be wrong. In seconds.
 _MAX_ABSENCE: Final = 2.0
+# The same for one that it has seen: a restart on a busy machine takes less, and a stopped service should fail.
+_MAX_RESTART: Final = 8.0
 # How long a call is retried to which the service replies 503: an overload may pass within that time; a
 # database that is down does not, and the caller should know. In seconds.
 _MAX_REFUSAL: Final = 2.0
@@ -216,12 +218,13 @@ class RetryState:
         now = self._policy.clock()
         sent = not isinstance(problem, ConnectAttemptFailed)
         absent = isinstance(problem, ConnectAttemptFailed) and problem.absent
-        unknown = isinstance(problem, ConnectAttemptFailed) and problem.absent and not problem.known
+        known = isinstance(problem, ConnectAttemptFailed) and problem.known
+        longest_absence = _MAX_RESTART if known else _MAX_ABSENCE
         replied = isinstance(problem, ServiceError)
         if sent and not (self._idempotent and self._policy.budget.withdraw()):
             raise error_for_caller(problem)
         elapsed = now - self._started
-        if (unknown and elapsed > _MAX_ABSENCE) or (replied and elapsed > _MAX_REFUSAL):
+        if (absent and elapsed > longest_absence) or (replied and elapsed > _MAX_REFUSAL):
             raise error_for_caller(problem)
         longest = min(_FIRST_PAUSE * 2.0 ** min(self._retries, 16), _MAX_PAUSE)
         pause = longest * (0.5 + self._policy.random() / 2)

@@ -111,13 +111,13 @@ class RetryStateTests(RetryTestCase):
         self.assertIs(self.assertFinal(state, ABSENT), REASON)
 
     def test_absent_again(self) -> None:
-        """A service that had a socket before is waited for until the deadline: a restart may take long."""
+        """A service that had a socket before is waited for longer: a restart may take long."""
         absent = ConnectAttemptFailed(REASON, absent=True)
         absent.known = True
         state = self.start(timeout=20.0)
-        self.now += 19.9
+        self.now += 7.9
         self.assertEqual(state.failed(absent), Pause(0.005, absent=True))
-        self.now += 0.1
+        self.now += 0.2
         self.assertIs(self.assertFinal(state, absent), REASON)
 
     def test_counted(self) -> None:
