@@ -37,7 +37,7 @@ _FIRST_PAUSE: Final = 0.005
 _MAX_PAUSE: Final = 0.5
 # How long a client waits for a socket that it has never seen: the name may be wrong. In seconds.
 _MAX_ABSENCE: Final = 2.0
-# The same for one that it has seen: a restart on a busy machine takes less, and a stopped service should fail.
+# The same for one that it has seen: a restart takes less, and a call to a stopped service should fail.
 _MAX_RESTART: Final = 8.0
 # How long a call is retried to which the service replies 503: an overload may pass within that time; a
 # database that is down does not, and the caller should know. In seconds.
