@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, Self
+from unittest.mock import patch
 
 import msgspec
 from msgspec import Raw, Struct
@@ -77,6 +78,10 @@ class CommandTestCase(SynchronousTestCase):
         """Create them."""
         self.folder = tempfile.mkdtemp()  # trial's own have paths too long for a socket
         self.addCleanup(shutil.rmtree, self.folder)
+        default = os.path.join(self.folder, "default")  # what runs on this machine must not be found
+        environment = patch.dict(os.environ, {"RUNTIME_DIRECTORY": default})
+        environment.start()
+        self.addCleanup(environment.stop)
         self.configure('socket_dir = "."', "[services.home]", 'app = "unix_app.home:app"')
         self.write(".auth_token", TOKEN)
         self.write("service_home.sock")
