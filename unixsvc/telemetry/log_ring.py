@@ -66,12 +66,17 @@ class LogRing:
         :param lines: as JSON, with their line ends.
         :param events: how many they are.
         """
+        # What is dropped is a whole chunk: one of half the ring would take with it what there is room for.
+        parts = [(lines, events)]
+        if events > 1 and len(lines) > self._max_bytes // 8:
+            parts = [(line, 1) for line in lines.splitlines(keepends=True)]
         with self._lock:
-            self._chunks.append(_Chunk(self._following, lines))
-            self._following += events
-            self._bytes += len(lines)
-            while self._bytes > self._max_bytes:
-                self._bytes -= len(self._chunks.popleft().lines)
+            for part, number in parts:
+                self._chunks.append(_Chunk(self._following, part))
+                self._following += number
+                self._bytes += len(part)
+                while self._bytes > self._max_bytes:
+                    self._bytes -= len(self._chunks.popleft().lines)
 
     def read(self, number: int, most: int = 65_536) -> RingPart:
         """Return the events from a number on.

@@ -32,6 +32,14 @@ class RingTests(SynchronousTestCase):
         self.assertEqual(ring.read(ring.first).lines, b"")
         self.assertEqual(ring.first, ring.following)
 
+    def test_many_at_once(self) -> None:
+        """Of events that come at once and are more than it may have, the last ones are kept."""
+        ring = LogRing(100)
+        ring.add(b"before\n")
+        ring.add(b"".join(b"%09d\n" % number for number in range(1_000)), 1_000)
+        self.assertEqual(ring.read(ring.first).lines, b"".join(b"%09d\n" % n for n in range(990, 1_000)))
+        self.assertEqual((ring.first, ring.following), (991, 1_001))
+
     def test_missed(self) -> None:
         """A reader that is too slow gets the number of events that it has missed, and then the next ones."""
         ring = LogRing(30)

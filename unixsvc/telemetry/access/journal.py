@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from unixsvc.shared_memory import make_shared_memory
+
 __all__ = ["JOURNAL_BYTES", "AccessJournal", "JournalReader", "make_journal"]
 
 JOURNAL_BYTES: Final = 1_048_576
@@ -26,10 +28,9 @@ def make_journal() -> int:
     """Allocate the memory.
 
     :returns: its descriptor.
+    :raises OSError: if no file descriptor is left.
     """
-    descriptor = os.memfd_create("unixsvc-access", os.MFD_CLOEXEC)
-    os.ftruncate(descriptor, _HEADER + JOURNAL_BYTES)
-    return descriptor
+    return make_shared_memory("unixsvc-access", _HEADER + JOURNAL_BYTES)
 
 
 class _Memory:

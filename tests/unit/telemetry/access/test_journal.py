@@ -19,6 +19,12 @@ class JournalTests(SynchronousTestCase):
         self.reader, self.journal = JournalReader(descriptor), AccessJournal(descriptor)
         os.close(descriptor)
 
+    def test_sealed(self) -> None:
+        """No worker can truncate the memory, which would kill the orchestrator as it reads."""
+        descriptor = make_journal()
+        self.addCleanup(os.close, descriptor)
+        self.assertRaises(PermissionError, os.ftruncate, descriptor, 0)
+
     def test_read(self) -> None:
         """Lines are read once, in their order."""
         self.journal.add(b"one\n")
