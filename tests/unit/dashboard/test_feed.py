@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.unit.dashboard.page_requests import FakeOrchestrator, figures, worker
 from unixsvc.dashboard.feed import Feed
 from unixsvc.dashboard.snapshot import Moment, make_snapshot
-from unixsvc.telemetry.metrics.buckets import bucket_bounds
+from unixsvc.domain.latency_buckets import bucket_bounds
 
 
 class FeedTests(SynchronousTestCase):

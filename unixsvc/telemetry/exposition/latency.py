@@ -6,9 +6,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
+from unixsvc.domain.latency_buckets import BUCKETS, bucket_bounds
 from unixsvc.telemetry.exposition.model import Sample
 from unixsvc.telemetry.exposition.text import number_text
-from unixsvc.telemetry.metrics.buckets import BUCKETS, bucket_bounds
 
 __all__ = ["LatencyBuckets"]
 

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
+from unixsvc.domain.latency_buckets import BUCKETS
 from unixsvc.errors import Cancelled
 from unixsvc.shared_memory import make_shared_memory
-from unixsvc.telemetry.metrics.buckets import BUCKETS
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, SeriesCounts, Totals
 
 __all__ = ["CODE_WORDS", "MAX_ROWS", "OTHER", "OTHER_CODE", "MetricsPage", "PageWriter"]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import Final
 
 from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IMetrics
+from unixsvc.domain.latency_buckets import (
+    BUCKET_TABLE,
+    LARGE,
+    OFFSET,
+    SHIFT,
+    TABLE_SIZE,
+    UNITS,
+    bucket_of,
+)
 from unixsvc.domain.message import Caller
 from unixsvc.domain.route_series import CallerKey, RouteSeries
-from unixsvc.telemetry.metrics.buckets import BUCKET_TABLE, TABLE_SIZE, UNITS, bucket_of
 from unixsvc.telemetry.metrics.page import CODE_WORDS, OTHER, OTHER_CODE, PageWriter
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
@@ -48,8 +57,13 @@ class ServiceMetrics:
         else:  # the kernel is not asked only for this: a connection with one request would pay most for it
             peer = caller.known_peer
             row = series[None if peer is None else peer.uid]
-        units = int(seconds * UNITS)
-        row[BUCKET_TABLE[units] if units < TABLE_SIZE else bucket_of(units)] += 1
+        units = floor(seconds * UNITS)  # costs a third of int()
+        if units < TABLE_SIZE:
+            row[BUCKET_TABLE[units]] += 1
+        elif units < LARGE:
+            row[BUCKET_TABLE[units >> SHIFT] + OFFSET] += 1
+        else:
+            row[bucket_of(units)] += 1
         if code != 200:
             row[CODE_WORDS.get(code, OTHER_CODE)] += 1
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from unixsvc.telemetry.metrics.buckets import bucket_bounds, quantile
+from unixsvc.domain.latency_buckets import bucket_bounds, quantile
 
 __all__ = ["ClientStats", "MetricsSnapshot", "SeriesCounts", "TaskStats", "Totals"]
 
@@ -70,7 +70,7 @@ class SeriesCounts(Struct, frozen=True):
     """The replies of one route to one caller; the values of several workers can be added.
 
     :ivar codes: the number of replies by code; 0 stands for codes that are no status codes of HTTP.
-    :ivar buckets: the histogram of latencies, see :mod:`unixsvc.telemetry.metrics.buckets`.
+    :ivar buckets: the histogram of latencies, see :mod:`unixsvc.domain.latency_buckets`.
     """
 
     codes: dict[int, int] = {}
@@ -96,7 +96,7 @@ class SeriesCounts(Struct, frozen=True):
         return sum(count for code, count in self.codes.items() if code >= 500)
 
     def quantile(self, share: float) -> float:
-        """A quantile of the latencies, in seconds, see :func:`unixsvc.telemetry.metrics.buckets.quantile`."""
+        """A quantile of the latencies, in seconds, see :func:`unixsvc.domain.latency_buckets.quantile`."""
         return quantile(self.buckets, share)
 
     def __add__(self, other: SeriesCounts) -> SeriesCounts:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from unixsvc.cli.top.samples import Sample
+from unixsvc.domain.latency_buckets import UNITS, bucket_of
 from unixsvc.orchestrator.figures import ProcessFigures, ServiceFigures, WorkerFigures
-from unixsvc.telemetry.metrics.buckets import UNITS, bucket_of
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, SeriesCounts
 
 __all__ = ["counts", "sample", "service", "worker"]
@@ -16,7 +16,7 @@ def counts(milliseconds: dict[int, int], errors: int = 0) -> SeriesCounts:
     :param milliseconds: how many took so long.
     :param errors: how many of them have the code 500.
     """
-    buckets = {bucket_of(each * UNITS // 1000): count for each, count in milliseconds.items()}
+    buckets = {bucket_of(int(each * UNITS / 1000)): count for each, count in milliseconds.items()}
     codes = {200: sum(milliseconds.values()) - errors, 500: errors}
     return SeriesCounts({code: count for code, count in codes.items() if count}, buckets)
 

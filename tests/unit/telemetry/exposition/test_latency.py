@@ -8,8 +8,8 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from unixsvc.config.metrics import DEFAULT_BUCKETS
+from unixsvc.domain.latency_buckets import UNITS, bucket_of
 from unixsvc.telemetry.exposition.latency import LatencyBuckets
-from unixsvc.telemetry.metrics.buckets import UNITS, bucket_of
 
 
 class LatencyTests(SynchronousTestCase):

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.telemetry.metrics.buckets import (
+from unixsvc.domain.latency_buckets import (
     BUCKET_TABLE,
     BUCKETS,
+    LARGE,
+    OFFSET,
+    SHIFT,
     TABLE_SIZE,
     UNITS,
     bucket_bounds,
@@ -42,14 +45,16 @@ class BucketTests(SynchronousTestCase):
 
     def test_error(self) -> None:
         """From 1 µs on, the middle of a bucket is at most 3.2 % from any latency in it."""
-        for bucket in range(bucket_of(UNITS // 1_000_000), BUCKETS):
+        for bucket in range(bucket_of(int(UNITS / 1e6)), BUCKETS):
             low, high = bucket_bounds(bucket)
             self.assertLess((high - low) / 2 / low, 0.032)
 
     def test_table(self) -> None:
-        """The table has the buckets of short latencies."""
+        """The table has the buckets of short latencies, and with an offset those of longer ones."""
         for units in range(TABLE_SIZE):
             self.assertEqual(BUCKET_TABLE[units], bucket_of(units))
+        for units in range(TABLE_SIZE, LARGE, 97):
+            self.assertEqual(BUCKET_TABLE[units >> SHIFT] + OFFSET, bucket_of(units))
 
 
 class QuantileTests(SynchronousTestCase):
