@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
 from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
-from unixsvc.domain.latency_buckets import BUCKET_TABLE, TABLE_SIZE, UNITS
+from unixsvc.domain.latency_buckets import BUCKET_TABLE, LARGE, OFFSET, SHIFT, TABLE_SIZE, UNITS
 from unixsvc.domain.message import Reply, Request, add_headers
 from unixsvc.domain.notable import NotableRequests
 from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PROBES
@@ -182,9 +182,12 @@ class HandleMessage:
         code = answer.code if request.headers is None else self._sent_code(slot.series, request, answer)
         seconds = self._now() - started
         units, grant = floor(seconds * UNITS), request.caller.grant
-        if units < TABLE_SIZE and code == 200 and grant is not None:
+        if units < LARGE and code == 200 and grant is not None:
             # What count() does with most requests, without the cost of its call.
-            slot.series[grant.name][BUCKET_TABLE[units]] += 1
+            if units < TABLE_SIZE:
+                slot.series[grant.name][BUCKET_TABLE[units]] += 1
+            else:
+                slot.series[grant.name][BUCKET_TABLE[units >> SHIFT] + OFFSET] += 1
         else:
             self._count(slot.series, request.caller, code, seconds)
         if seconds >= self._notable.slow_from or code >= 500:

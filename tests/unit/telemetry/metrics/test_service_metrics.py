@@ -12,7 +12,7 @@ from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, Totals
 
 SHOP = Caller(grant=Grant("shop"))
-NOBODY = Caller()
+ANONYMOUS = Caller()
 
 
 class CountTests(SynchronousTestCase):
@@ -24,7 +24,7 @@ class CountTests(SynchronousTestCase):
         self.addCleanup(self.page.close)
         self.metrics = ServiceMetrics(PageWriter(self.page.fileno()))
 
-    def count(self, *codes: int, route: str = "GET /", caller: Caller = NOBODY) -> None:
+    def count(self, *codes: int, route: str = "GET /", caller: Caller = ANONYMOUS) -> None:
         """Count replies of 1 ms."""
         for code in codes:
             self.metrics.count(self.metrics.series(route), caller, code, 0.001)
@@ -52,7 +52,7 @@ class CountTests(SynchronousTestCase):
         user = Caller(Peer(uid=1000))
         self.count(200, caller=SHOP)
         self.count(200, 500, route="POST /item", caller=user)
-        self.metrics.count(self.metrics.no_route, NOBODY, 404, 0.0)
+        self.metrics.count(self.metrics.no_route, ANONYMOUS, 404, 0.0)
         found = self.page.read().series
         self.assertEqual(
             {(route, caller): each.codes for route, by in found.items() for caller, each in by.items()},
@@ -62,14 +62,14 @@ class CountTests(SynchronousTestCase):
     def test_recount(self) -> None:
         """A reply that was counted as 200 can be given another code."""
         self.count(200, 200)
-        self.metrics.recount(self.metrics.series("GET /"), NOBODY, 206)
-        self.metrics.recount(self.metrics.series("GET /"), NOBODY, 200)
+        self.metrics.recount(self.metrics.series("GET /"), ANONYMOUS, 206)
+        self.metrics.recount(self.metrics.series("GET /"), ANONYMOUS, 200)
         self.assertEqual(self.page.read().all.codes, {200: 1, 206: 1})
 
     def test_latencies(self) -> None:
         """Latencies are counted up to the longest."""
         for seconds in (0.0, 1e-6, 5e-4, 6e-4, 99.0, 1e6):
-            self.metrics.count(self.metrics.no_route, NOBODY, 200, seconds)
+            self.metrics.count(self.metrics.no_route, ANONYMOUS, 200, seconds)
         found = self.page.read().all
         self.assertEqual(found.requests, 6)
         self.assertApproximates(found.quantile(0.5), 5e-4, 5e-4 * 0.032)
