@@ -7,9 +7,11 @@ from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.unit.domain.test_handle_message import FakeDependencies
 from unixsvc.domain.handle_message import HandleMessage
+from unixsvc.domain.interfaces import IRouterDatasource, IRouterRepository
 from unixsvc.domain.latency_buckets import LARGE, TABLE_SIZE, UNITS
 from unixsvc.domain.message import Caller, Grant, Reply, Request
 from unixsvc.domain.notable import NotableRequests
@@ -55,6 +57,7 @@ class CountingTests(SynchronousTestCase):
                 self.assertEqual(self.counted(caller, latencies, error), reference.snapshot())
 
 
+@implementer(IRouterRepository, IRouterDatasource)
 class _Slow:
     """A repository and datasource whose action takes the next of some times."""
 
