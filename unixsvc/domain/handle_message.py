@@ -14,7 +14,14 @@ from msgspec.structs import force_setattr
 from zope.interface import implementer
 
 from unixsvc.domain.coroutine import SuspendedCoroutine, start
-from unixsvc.domain.interfaces import IFailureLog, IGuard, IHandleMessage, IMetrics, IRouterRepository
+from unixsvc.domain.interfaces import (
+    IFailureLog,
+    IGuard,
+    IHandleMessage,
+    IMetrics,
+    IRequestLog,
+    IRouterRepository,
+)
 from unixsvc.domain.latency_buckets import BUCKET_TABLE, LARGE, OFFSET, SHIFT, TABLE_SIZE, UNITS
 from unixsvc.domain.message import Reply, Request, add_headers
 from unixsvc.domain.notable import NotableRequests
@@ -39,6 +46,10 @@ def error_to_reply(error: ServiceError) -> Reply:
     return Reply(error.code, b"", error.message, detail, head=head)
 
 
+def _record_nothing(request: Request, route: str, code: int, seconds: float, size: int) -> None:
+    """Without a log."""
+
+
 @implementer(IHandleMessage)
 class HandleMessage:
     """Turns requests into replies, for every transport.
@@ -55,6 +66,7 @@ class HandleMessage:
         ended without waiting, which calls to other services need. It costs about 0.3 µs for each request.
     :param background: starts the background work of a request, after its reply; None to start none.
     :param notable: keeps the slowest and the failed requests; None for an object of its own.
+    :param log: records the requests that have ended; None for no record.
     :ivar inflight: the number of pending requests.
     """
 
@@ -72,6 +84,7 @@ class HandleMessage:
         background: Callable[[Request, list[Callable[[], object]]], object] | None = None,
         find_route: Callable[[Request], RouteInfo | None] = lambda request: None,
         notable: NotableRequests | None = None,
+        log: IRequestLog | None = None,
     ) -> None:
         self._datasource_for = repository.datasource_for
         self._admit = guard.admit
@@ -88,6 +101,8 @@ class HandleMessage:
         self._background = background
         self._find_route = find_route
         self._notable = NotableRequests() if notable is None else notable
+        self._recorded_from: float = math.inf if log is None else log.least
+        self._record = _record_nothing if log is None else log.record
         self.inflight = 0
 
     def seconds_for(self, request: Request) -> float:
@@ -118,21 +133,15 @@ class HandleMessage:
     def track(self, request: Request) -> Callable[[int, int], None]:
         """See :class:`unixsvc.IHandleMessage`."""
         started = self._now()
-        route = self._find_route(request)
-        series = self._no_route
-        if route is not None:
-            series = self._metrics.series(f"{route.method} {route.pattern}")
+        series = self._series_of(request)
         if self.inflight >= self._max_inflight:
-            self._count(series, request.caller, Unavailable.code, 0.0)
+            self._end(request, series, Unavailable.code, 0.0, 0)
             raise Unavailable
         self.inflight += 1
 
         def end(code: int, size: int) -> None:
             self.inflight -= 1
-            seconds = self._now() - started
-            self._count(series, request.caller, code, seconds)
-            if seconds >= self._notable.slow_from or code >= 500:
-                self._notable.note(request, series.route, code, seconds)
+            self._end(request, series, code, self._now() - started, size)
 
         return end
 
@@ -141,7 +150,11 @@ class HandleMessage:
 
         :param size: of the response, without its head.
         """
-        self._count(self._no_route, request.caller, code, 0.0)
+        self._end(request, self._series_of(request), code, 0.0, size)
+
+    def _series_of(self, request: Request) -> RouteSeries:
+        route = self._find_route(request)
+        return self._no_route if route is None else self._metrics.series(f"{route.method} {route.pattern}")
 
     def __call__(  # noqa: C901 # calls would cost more
         self, request: Request
@@ -192,9 +205,28 @@ class HandleMessage:
             self._count(slot.series, request.caller, code, seconds)
         if seconds >= self._notable.slow_from or code >= 500:
             self._notable.note(request, slot.series.route, code, seconds)
+        if code >= self._recorded_from:
+            self._record(request, slot.series.route, code, seconds, len(answer.body))
         if request.extras is not None:
             answer = self._after_reply(request, answer)
         return answer
+
+    def _end(
+        self,
+        request: Request,
+        series: RouteSeries,
+        code: int,
+        seconds: float,
+        size: int,
+        *,
+        lasting: bool = False,
+    ) -> None:
+        """Count and record a request that has ended."""
+        self._count(series, request.caller, code, seconds)
+        if (seconds >= self._notable.slow_from and not lasting) or code >= 500:
+            self._notable.note(request, series.route, code, seconds, lasting=lasting)
+        if code >= self._recorded_from:
+            self._record(request, series.route, code, seconds, size)
 
     def _is_held_back(self, request: Request) -> bool:
         if self.inflight >= self._max_inflight and request.path not in PROBES:
@@ -224,10 +256,7 @@ class HandleMessage:
             self.inflight -= 1
         leave_slot(slot)
         code = reply.code if request.headers is None else self._sent_code(slot.series, request, reply)
-        seconds = self._now() - started
-        self._count(slot.series, request.caller, code, seconds)
-        if seconds >= self._notable.slow_from or code >= 500:
-            self._notable.note(request, slot.series.route, code, seconds)
+        self._end(request, slot.series, code, self._now() - started, len(reply.body))
         if request.extras is not None:
             reply = self._after_reply(request, reply)
         return reply
@@ -270,14 +299,12 @@ class HandleMessage:
         series: RouteSeries,
         status: int,
         error: BaseException | None,
+        size: int,
     ) -> Reply:
         self.inflight -= 1
         reply = Reply() if error is None else self._error_reply(request, error)
         code = status if error is None else reply.code
-        seconds = self._now() - started
-        self._count(series, request.caller, code, seconds)
-        if code >= 500:
-            self._notable.note(request, series.route, code, seconds, lasting=True)
+        self._end(request, series, code, self._now() - started, size, lasting=True)
         if request.extras is not None:
             with_headers = self._after_reply(request, reply)
             return reply if error is None else with_headers  # the headers of a stream come before its items

@@ -23,6 +23,7 @@ __all__ = [
     "IHandleMessage",
     "IIdempotencyStore",
     "IMetrics",
+    "IRequestLog",
     "IRouterDatasource",
     "IRouterRepository",
     "IServices",
@@ -121,6 +122,21 @@ class IMetrics(Interface):
 
     def count_wrong_token() -> None:
         """Count a wrong token; the reply is counted too."""
+
+
+class IRequestLog(Interface):
+    """Records the requests that have ended."""
+
+    least: int = Attribute("The lowest code that is recorded.")
+
+    def record(request: Request, route: str, code: int, seconds: float, size: int) -> None:
+        """Record a request.
+
+        :param route: the method and the pattern; empty for a request without a route.
+        :param code: of the reply.
+        :param seconds: the time from the request to the reply, or to the end of a stream.
+        :param size: of the result or of all items, in bytes of JSON; of a page, as it is sent.
+        """
 
 
 class IFailureLog(Interface):

@@ -266,7 +266,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     @property
     def request_id(self) -> str:
         """The caller's ``request_id``, or a generated one that is unique among the running processes."""
-        return self.meta.get("request_id") or f"{_process.prefix}{self.number:x}"
+        return self.meta.get("request_id") or f"{_process.prefix}{self.number}"
 
     def __repr__(self) -> str:
         # The generated repr would show the token, and a repr is often logged.

@@ -19,7 +19,8 @@ class ReplyStream:
     stream with :meth:`close` or :meth:`refuse`. Until then the request counts as pending.
 
     :param items: each item as JSON.
-    :param on_end: called once with the exception that ended the stream, or None; returns the final reply.
+    :param on_end: called once with the exception that ended the stream, or None, and with the size of all
+        items; returns the final reply.
     :param head: what the reply says over HTTP besides; None for the usual status and headers.
     :param request: may get further header fields until the first item is sent.
     :ivar seconds: the remaining time of the caller; None for no limit.
@@ -28,12 +29,12 @@ class ReplyStream:
     :ivar items: those that are still to come; only :meth:`next` and :meth:`close` may take them.
     """
 
-    __slots__ = ("_head", "_on_end", "_request", "context", "item_seconds", "items", "seconds")
+    __slots__ = ("_head", "_on_end", "_request", "_size", "context", "item_seconds", "items", "seconds")
 
     def __init__(
         self,
         items: AsyncGenerator[bytes, None],
-        on_end: Callable[[BaseException | None], Reply],
+        on_end: Callable[[BaseException | None, int], Reply],
         *,
         seconds: float | None,
         item_seconds: float,
@@ -43,6 +44,7 @@ class ReplyStream:
     ) -> None:
         self.items = items
         self._on_end = on_end
+        self._size = 0
         self.seconds = seconds
         self.item_seconds = item_seconds
         self.context = context or copy_context()
@@ -59,29 +61,31 @@ class ReplyStream:
     async def next(self) -> bytes | Reply:
         """Return the next item or the final reply."""
         try:
-            return await self.items.__anext__()
+            item = await self.items.__anext__()
         except StopAsyncIteration:
-            return self._on_end(None)
+            return self._on_end(None, self._size)
         except GeneratorExit:  # the waiting coroutine was closed
-            self._on_end(Cancelled())
+            self._on_end(Cancelled(), self._size)
             raise
         except BaseException as error:  # part of the error boundary, see HandleMessage
-            return self._on_end(error)
+            return self._on_end(error, self._size)
+        self._size += len(item)
+        return item
 
     async def close(self, reason: ServiceError) -> Reply:
         """End a stream that has delivered an item and is not working on the next; return the final reply."""
         try:
             await self.items.aclose()
         except GeneratorExit:
-            self._on_end(reason)
+            self._on_end(reason, self._size)
             raise
         except BaseException as error:
-            return self._on_end(error)
-        return self._on_end(reason)
+            return self._on_end(error, self._size)
+        return self._on_end(reason, self._size)
 
     def refuse(self, reason: ServiceError) -> Reply:
         """End a stream before the first call of :meth:`next`; return the final reply."""
-        return self._on_end(reason)
+        return self._on_end(reason, self._size)
 
 
 def unary_reply(answer: Reply | ReplyStream) -> Reply:

@@ -28,7 +28,6 @@ from unixsvc.telemetry.failure_log import FailureLog
 if TYPE_CHECKING:
     from unixsvc.interception.pages import PageInterceptors
     from unixsvc.security.user_gate import UserGates
-    from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
     from unixsvc.service.tracing import ServiceTracing
 
@@ -44,7 +43,6 @@ class ServiceCore(Struct, frozen=True):
     :ivar router: the routes of the application.
     :ivar repository: chooses between the router and the mounts.
     :ivar handle: turns each request into a reply.
-    :ivar logged: the same with the access log, for transports; None without an access log.
     :ivar traced: the same with spans; None without tracing.
     :ivar users: makes gates; None if the service has neither users nor rules about them.
     :ivar limits: the rate limits.
@@ -66,7 +64,6 @@ class ServiceCore(Struct, frozen=True):
     router: Router
     repository: RouterRepository
     handle: HandleMessage
-    logged: LoggedHandle | None
     limits: ServiceLimits
     users: UserGates | None
     failures: FailureLog
@@ -86,7 +83,7 @@ class ServiceCore(Struct, frozen=True):
     @property
     def outer_handle(self) -> Any:  # as traced
         """What transports call (IHandleMessage)."""
-        return self.traced or self.logged or self.handle
+        return self.traced or self.handle
 
     def has_path(self, path: str) -> bool:
         """Whether a path belongs to the application or to a mount, for any method."""

@@ -42,7 +42,7 @@ from unixsvc.service.core import ServiceCore
 from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
-from unixsvc.service.optional_parts import gated, logged, make_job_runner, mounted, readiness, traces
+from unixsvc.service.optional_parts import access_log, gated, make_job_runner, mounted, readiness, traces
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
@@ -206,9 +206,9 @@ async def make_core(
         background=tasks.after_reply,
         find_route=router.route_of,
         notable=statistics.notable,
+        log=access_log(config, parts.get("access")),
     )
     contracts = ServiceContracts(config.service, router, mounts)
-    with_log = logged(handle, config, router, now, parts.get("access"))
     jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service)
     return ServiceCore(
         config,
@@ -218,7 +218,6 @@ async def make_core(
         router,
         repository,
         handle,
-        with_log,
         limits,
         users,
         failures,
@@ -231,7 +230,7 @@ async def make_core(
         threads,
         jobs,
         around_pages(config.service, application, now),
-        None if tracing is None else tracing.around(with_log or handle, router, repository),
+        None if tracing is None else tracing.around(handle, router, repository),
         tracing,
         reactor,
     )
@@ -276,7 +275,7 @@ def handler_context(
         admission=admission,
         is_mounted=core.repository.is_mounted,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
-        on_refused=(core.logged or core.handle).refused,
+        on_refused=core.handle.refused,
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import svcs
 from twisted.internet.interfaces import IReactorTime
 
-from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.interfaces import IBlockingRunner, IRouterDatasource, IServices
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Request
@@ -22,13 +21,12 @@ from unixsvc.telemetry.failure_log import FailureLog
 
 if TYPE_CHECKING:
     from unixsvc.security.user_gate import UserGates
-    from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.service.jobs import JobRunner
     from unixsvc.service.readiness import Readiness
     from unixsvc.service.tracing import ServiceTracing
-    from unixsvc.telemetry.access.log import Journal
+    from unixsvc.telemetry.access.log import AccessLog, Journal
 
-__all__ = ["gated", "logged", "make_job_runner", "mounted", "readiness", "traces"]
+__all__ = ["access_log", "gated", "make_job_runner", "mounted", "readiness", "traces"]
 
 
 def mounted(
@@ -80,22 +78,14 @@ def make_job_runner(
     return JobRunner(found, application.container, blocking, router.runner, reactor, now, failures, service)
 
 
-def logged(
-    handle: HandleMessage,
-    config: WorkerConfig,
-    router: Router,
-    now: Callable[[], float],
-    journal: Journal | None,
-) -> LoggedHandle | None:
-    """Return what answers requests with an access log; None if there is none."""
+def access_log(config: WorkerConfig, journal: Journal | None) -> AccessLog | None:
+    """Return what records requests; None if there is no access log."""
     access = config.log.access
     if access == "off":
         return None
-    from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.telemetry.access.log import AccessLog
 
-    log = AccessLog(config.service, access, router.route_of, slot=config.slot, journal=journal)
-    return LoggedHandle(handle, log, now)
+    return AccessLog(config.service, access, slot=config.slot, journal=journal)
 
 
 def readiness(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from unixsvc.domain.handle_message import HandleMessage
     from unixsvc.domain.message import Request
     from unixsvc.routing.router import Router
-    from unixsvc.service.calls.access import LoggedHandle
 
 __all__ = ["ServiceTracing", "start_tracing"]
 
@@ -55,9 +54,7 @@ class ServiceTracing:
 
         return TracedServices(services, self._client)
 
-    def around(
-        self, handle: HandleMessage | LoggedHandle, router: Router, repository: RouterRepository
-    ) -> Any:
+    def around(self, handle: HandleMessage, router: Router, repository: RouterRepository) -> Any:
         """Return what answers requests with spans (IHandleMessage)."""
         from unixsvc.service.calls.traced import TracedHandle
 

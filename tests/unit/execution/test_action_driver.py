@@ -248,7 +248,9 @@ class DeadlineTests(WaitingTestCase):
             first, second = self.first, Deferred[Any]()
             ends: list[BaseException | None] = []
 
-            def ended(error: BaseException | None, ends: list[BaseException | None] = ends) -> Reply:
+            def ended(
+                error: BaseException | None, size: int, ends: list[BaseException | None] = ends
+            ) -> Reply:
                 ends.append(error)
                 return Reply(499)
 
@@ -256,7 +258,7 @@ class DeadlineTests(WaitingTestCase):
                 at_once: bool = at_once,
                 first: Deferred[Any] = first,
                 second: Deferred[Any] = second,
-                ended: Callable[[BaseException | None], Reply] = ended,
+                ended: Callable[[BaseException | None, int], Reply] = ended,
             ) -> ReplyStream:
                 with contextlib.suppress(Cancelled):
                     await first

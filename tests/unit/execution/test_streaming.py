@@ -49,7 +49,7 @@ class Reader:
         )
         self.streaming.start()
 
-    def ended(self, error: BaseException | None) -> Reply:
+    def ended(self, error: BaseException | None, size: int) -> Reply:
         """End the stream as HandleMessage does."""
         self.ends.append(error)
         if error is None:

@@ -131,7 +131,7 @@ class WaitingTests(SynchronousTestCase):
         elsewhere: Any = Elsewhere()
         ended: list[Any] = []
 
-        def end(error: BaseException | None) -> Reply:
+        def end(error: BaseException | None, size: int) -> Reply:
             ended.append(error)
             return Reply()
 

@@ -180,17 +180,17 @@ class AccessLogTests(ServedCase):
         """By default there is no access log, and no object for it on the path of a request."""
         host = self.serve(self.app, http=HTTP)
         self.assertEqual(self.logged(self.request, "GET", "/sold"), [])
-        self.assertIsNone(host._core.logged)
+        self.assertIs(host._core.outer_handle, host._core.handle)
 
     def test_share(self) -> None:
         """A share logs as many requests, and each with a code of 500 or more."""
         numbers = iter([0.005, 0.02, 0.5])
-        log = AccessLog("shop", 0.01, lambda request: None, lambda: next(numbers))
+        log = AccessLog("shop", 0.01, lambda: next(numbers))
         request = Request("GET", "/x")
 
         def record() -> None:
             for code in (200, 200, 404, 500, 503):
-                log.record(request, code, 0.0, 0)
+                log.record(request, "", code, 0.0, 0)
 
         events = self.logged(record)
         self.assertEqual([event["fields"]["code"] for event in events], [200, 500, 503])

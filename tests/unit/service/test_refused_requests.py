@@ -200,6 +200,7 @@ class StaticTests(LoggedCase):
         [event] = self.events(self.request, "GET", "/files/a.txt")
         self.assertEqual(code_of(self.transport.value()), 200)
         fields = event["fields"]
-        self.assertEqual((fields["path"], fields["code"], fields["route"]), ("/files/a.txt", 200, None))
-        for path, code in (("/files/none.txt", 404), ("/files/a.txt", 429)):
-            self.assertEqual(self.lines(self.request, "GET", path), [("GET", path, None, code)])
+        found = [fields[name] for name in ("path", "code", "route")]
+        self.assertEqual(found, ["/files/a.txt", 200, "* /files/*"])
+        for path, route, code in (("/files/none.txt", "* /files/*", 404), ("/files/a.txt", None, 429)):
+            self.assertEqual(self.lines(self.request, "GET", path), [("GET", path, route, code)])

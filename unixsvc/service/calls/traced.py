@@ -22,7 +22,6 @@ from unixsvc.errors import Cancelled, ServiceError
 
 if TYPE_CHECKING:
     from unixsvc.domain.handle_message import HandleMessage
-    from unixsvc.service.calls.access import LoggedHandle
     from unixsvc.tracing.server import ServedSpan, ServerSpans
 
 __all__ = ["TracedHandle"]
@@ -40,9 +39,7 @@ class TracedHandle:
     :param route_of: the pattern of a request's route; empty without one.
     """
 
-    def __init__(
-        self, handle: HandleMessage | LoggedHandle, spans: ServerSpans, route_of: Callable[[Request], str]
-    ) -> None:
+    def __init__(self, handle: HandleMessage, spans: ServerSpans, route_of: Callable[[Request], str]) -> None:
         self._handle = handle
         self._spans = spans
         self._route_of = route_of

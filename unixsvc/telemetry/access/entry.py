@@ -50,7 +50,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     micros: Annotated[int, Meta(ge=0, le=2**62)]
     size: int
     caller: str | None
-    address: str | None
+    address: str | None = None
     traceparent: str | None = None
 
 

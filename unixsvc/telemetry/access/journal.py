@@ -37,8 +37,8 @@ class _Memory:
     """The memory, as a ring of bytes with three counters before them, each with one writer."""
 
     def __init__(self, descriptor: int) -> None:
-        self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
-        memory = memoryview(self._map)
+        self.map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        memory = memoryview(self.map)
         self.counters = memory[:_HEADER].cast("Q")
         self.ring = memory[_HEADER:]
 
@@ -53,10 +53,13 @@ class AccessJournal:
     def __init__(self, descriptor: int) -> None:
         memory = _Memory(descriptor)
         self.admits: Callable[[str], bool] | None = None
-        self._counters, self._ring = memory.counters, memory.ring
+        self._counters, self._map = memory.counters, memory.map
         self._size = len(memory.ring)
-        self._start = self._counters[_WRITTEN]  # of the present round through the ring
-        self._at = 0
+        self._last = _HEADER + self._size
+        # Of the present round through the ring, less the size of the counters.
+        self._start = self._counters[_WRITTEN] - _HEADER
+        # Places in the memory, behind the counters.
+        self._at = _HEADER
         self._end = 0  # where a line must end to be written without a further look
 
     def add(self, line: bytes) -> None:
@@ -68,8 +71,8 @@ class AccessJournal:
         end = at + len(line)
         if end > self._end and not self._has_room(end):
             self._counters[_LOST] += 1
-        elif end <= self._size:
-            self._ring[at:end] = line
+        elif end <= self._last:
+            self._map[at:end] = line  # costs half of the same with a memoryview
             self._at = end
             self._counters[_WRITTEN] = self._start + end
         else:
@@ -77,16 +80,16 @@ class AccessJournal:
 
     def _has_room(self, end: int) -> bool:
         free = self._counters[_READ] + self._size - self._start
-        self._end = min(free, self._size)
+        self._end = min(free, self._last)
         return end <= free
 
     def _wrap(self, line: bytes) -> None:
-        first = self._size - self._at
-        rest = len(line) - first
-        self._ring[self._at :], self._ring[:rest] = line[:first], line[first:]
+        first = self._last - self._at
+        end = _HEADER + len(line) - first
+        self._map[self._at : self._last], self._map[_HEADER:end] = line[:first], line[first:]
         self._start += self._size
-        self._at, self._end = rest, 0
-        self._counters[_WRITTEN] = self._start + rest
+        self._at, self._end = end, 0
+        self._counters[_WRITTEN] = self._start + end
 
 
 class JournalReader:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
+from math import floor
+from time import time_ns
 from typing import Final, Literal, Protocol, TypeAlias
 
+import msgspec
 from msgspec.json import Encoder
 from twisted.logger import Logger, LogLevel
+from zope.interface import implementer
 
+from unixsvc.domain.interfaces import IRequestLog
 from unixsvc.domain.message import Request
-from unixsvc.domain.route_info import RouteInfo
 from unixsvc.domain.trace_context import TRACEPARENT, trace_ids
 from unixsvc.telemetry.access.entry import MESSAGE, NAMESPACE, Entry, fields_of
 from unixsvc.telemetry.log_record import limited_name
@@ -19,12 +22,12 @@ from unixsvc.telemetry.log_record import limited_name
 __all__ = ["Access", "AccessLog", "Journal"]
 
 Access: TypeAlias = Literal["off", "errors", "all"] | float
+_Values: TypeAlias = tuple[int | str | None, ...]  # of an Entry
 
 _ERROR: Final = 400
 _FAILURE: Final = 500
-_MAX_ROUTES: Final = 1_024  # paths whose routes are remembered
+_MAX_IDENTITIES: Final = 1_024  # that are remembered
 _MAX_TEXT: Final = 1_000  # characters
-_UNKNOWN: Final = "?"  # no route: they begin with a method
 
 
 class Journal(Protocol):
@@ -42,6 +45,7 @@ class Journal(Protocol):
         """
 
 
+@implementer(IRequestLog)
 class AccessLog:
     """Logs requests when they have been answered.
 
@@ -49,7 +53,6 @@ class AccessLog:
 
     :param service: the name of the service.
     :param access: what is logged, as ``[log] access``; not ``off``.
-    :param find_route: finds the route of a request.
     :param random: returns a number from 0 to 1.
     :param slot: of the worker.
     :param journal: takes the events, for the orchestrator; None to log them as all others, which costs much
@@ -61,7 +64,6 @@ class AccessLog:
         self,
         service: str,
         access: Access,
-        find_route: Callable[[Request], RouteInfo | None],
         random: Callable[[], float] = random.random,
         *,
         slot: int = 1,
@@ -72,65 +74,60 @@ class AccessLog:
         self.least = _ERROR if access == "errors" else 0
         self._share = access if isinstance(access, float | int) else 1.0
         self._random = random
-        self._find_route = find_route
-        self._routes: dict[tuple[str, str], str | None] = {}
-        self._encode = Encoder().encode
-        self._time = time.time_ns
+        self._encode = Encoder().encode_lines
+        self._identities: dict[str, str] = {}
         self._journal = journal
         self._log = Logger(NAMESPACE)
 
-    def record(self, request: Request, code: int, seconds: float, size: int) -> None:
+    def record(self, request: Request, route: str, code: int, seconds: float, size: int) -> None:
         """Log a request, if it is one of those that are to be logged.
 
+        :param route: the method and the pattern; empty for a request without a route.
         :param code: of the reply.
         :param seconds: the time from the request to the reply, or to the end of a stream.
         :param size: of the result or of all items, in bytes of JSON; of a page, as it is sent.
         """
-        if code < self.least or (code < _FAILURE and self._share < 1 and self._random() >= self._share):
+        if self._share < 1 and code < _FAILURE and self._random() >= self._share:
             return
-        method, path = request.method, request.path
-        route = self._routes.get((method, path), _UNKNOWN)
-        if route is _UNKNOWN:
-            route = self._look_up(request)
         journal = self._journal
-        if journal is not None and journal.admits is not None and not journal.admits(route or ""):
+        if journal is not None and journal.admits is not None and not journal.admits(route):
             return
-        caller, identity, address = request.caller, None, None
-        # Most HTTP clients have no identity, and the calls to find that out would cost as much as all this.
-        if request.extras or caller.grant or caller.known_peer is None or caller.known_peer.uid is not None:
-            identity = request.identity
+        address, meta, path = None, request.meta, request.path
         if request.headers is not None:
-            address = request.meta.get("client_address") or getattr(request.peer_address, "host", None)
+            address = meta.get("client_address") or getattr(request.peer_address, "host", None)
         if len(path) > _MAX_TEXT:
             path = limited_name(path)
-        micros = int(seconds * 1_000_000)
+        caller, identity = request.caller, None
+        if request.extras is not None or caller.known_peer is None or caller.known_peer.uid is not None:
+            identity = request.identity
+        elif caller.grant is not None:  # most; the text of an identity costs more than all of this
+            identity = self._identities.get(caller.grant.name) or self._identity(request, caller.grant.name)
         # Integers, as the text of a float costs as much as all others; no struct, as that costs more still.
-        parent = request.meta.get(TRACEPARENT)
-        entry = (
-            self._time(), request.request_id, method, path, route, code, micros, size, identity, address,
-            parent,
+        parent = meta.get(TRACEPARENT)
+        entry: _Values = (
+            time_ns(), request.request_id, request.method, path, route or None, code,
+            floor(seconds * 1e6), size, identity,
         )  # fmt: skip
+        if address is not None or parent is not None:
+            entry = (*entry, address, parent)
         if journal is not None:
             journal.add(self._line(entry))
         else:
-            fields = fields_of(Entry(*entry), self._service, self._slot)
+            fields = fields_of(msgspec.convert(entry, Entry), self._service, self._slot)
             self._log.emit(
                 LogLevel.info, MESSAGE, fields=fields, request_id=request.request_id, trace=trace_ids(parent)
             )
 
-    def _line(self, entry: tuple[int | str | None, ...]) -> bytes:
-        try:
-            return self._encode(entry) + b"\n"
-        except UnicodeEncodeError:  # there are surrogates in it
-            return (
-                self._encode([limited_name(each) if isinstance(each, str) else each for each in entry])
-                + b"\n"
-            )
+    def _identity(self, request: Request, token: str) -> str | None:
+        if len(self._identities) >= _MAX_IDENTITIES:
+            self._identities.clear()
+        identity = request.identity
+        self._identities[token] = identity or ""
+        return identity
 
-    def _look_up(self, request: Request) -> str | None:
-        found = self._find_route(request)
-        if len(self._routes) >= _MAX_ROUTES:
-            self._routes.clear()
-        route = None if found is None else f"{found.method} {found.pattern}"
-        self._routes[request.method, request.path] = route
-        return route
+    def _line(self, entry: _Values) -> bytes:
+        try:
+            return self._encode((entry,))
+        except UnicodeEncodeError:  # there are surrogates in it
+            plain = [limited_name(each) if isinstance(each, str) else each for each in entry]
+            return self._encode((plain,))
