@@ -113,6 +113,8 @@ class LogsTests(OrchestratorTestCase):
         self.assertTrue(asked("/-/ping", "r5"))
         self.assertEqual(self.worker_pids("codes"), [pid])
         self.assertRefuses(4, ["log-level", "error", "--service", "nothing"], "nothing")
+        for words in ["logs"], ["logs", "-f"], ["events"], ["events", "-f"]:
+            self.assertRefuses(4, [*words, "nothing"], "there is no service 'nothing'")
 
     def test_filter_and_file(self) -> None:
         """Events of one request, or level, are found; with --since also in the file, once each."""

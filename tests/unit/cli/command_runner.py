@@ -24,7 +24,7 @@ from unixsvc.client.discovery.location import ServiceLocation
 from unixsvc.errors import ServiceError, error_from
 from unixsvc.socket_directory import socket_path
 
-__all__ = ["TOKEN", "CommandTestCase", "Outcome", "failure", "success"]
+__all__ = ["TOKEN", "CommandTestCase", "FakeClient", "Outcome", "failure", "success"]
 
 TOKEN = "ab" * 32
 

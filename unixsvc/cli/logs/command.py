@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from unixsvc.cli.completion import complete_service
+from unixsvc.cli.known_service import require_service
 from unixsvc.cli.output import print_error
 from unixsvc.cli.session import Session, location_options
 from unixsvc.config.settings import CONTROL_SERVICE
@@ -70,7 +71,9 @@ def logs(
     if follow and lines is None and since is None:
         lines = _LAST
     query = LogQuery(service, request_id, level, since or 0.0, lines, follow)
-    printer = _Printer(_format(session, as_json), _older(session, query))
+    printer = _Printer(
+        _format(session, as_json), _older(session, query), lambda: require_service(session, service)
+    )
     session.request(
         CONTROL_SERVICE,
         "/logs",
@@ -86,20 +89,26 @@ class _Printer:
     """Prints events.
 
     :param older: returns the events before the first one; None for no others.
+    :param check: called once if there are no events at first: they may be asked for under a wrong name.
     """
 
     def __init__(
         self,
         to_line: Callable[[LogRecord], bytes],
         older: Callable[[LogRecord | None], Sequence[LogRecord]] | None,
+        check: Callable[[], None],
     ) -> None:
         self._to_line = to_line
         self._older = older
+        self._check = check
+        self._is_empty = True
 
     def show(self, item: Raw) -> None:
         """Print a batch."""
         batch = msgspec.json.decode(item, type=LogBatch)
         self._show_older(batch.events[0] if batch.events else None)
+        if self._is_empty and not batch.events:
+            self._check()
         if batch.missed:
             print_error(f"{batch.missed:,} events are missing here: this reader was too slow")
         self._print(batch.events)
@@ -107,6 +116,8 @@ class _Printer:
     def end(self) -> None:
         """There are no events any more."""
         self._show_older(None)
+        if self._is_empty:
+            self._check()
 
     def _show_older(self, first: LogRecord | None) -> None:
         older, self._older = self._older, None
@@ -115,6 +126,7 @@ class _Printer:
 
     def _print(self, events: Sequence[LogRecord]) -> None:
         if events:
+            self._is_empty = False
             click.echo(b"".join(map(self._to_line, events)), nl=False)
 
 

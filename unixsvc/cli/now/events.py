@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from unixsvc.cli.completion import complete_service
+from unixsvc.cli.known_service import require_service
 from unixsvc.cli.output import print_json, print_line
 from unixsvc.cli.session import Session, location_options
 from unixsvc.config.settings import CONTROL_SERVICE
@@ -59,6 +60,7 @@ def events(session: Session, service: str, follow: bool, since: str | None, as_j
         _show(item, as_json=as_json, terminal=session.terminal)
 
     if follow:
+        require_service(session, service)
         session.request(CONTROL_SERVICE, "/events/follow", data=encoded, timeout=_NO_LIMIT, on_item=show)
         return
     raw = session.request(CONTROL_SERVICE, "/events", data=encoded)
@@ -66,6 +68,8 @@ def events(session: Session, service: str, follow: bool, since: str | None, as_j
         found = msgspec.json.decode(raw, type=list[Raw])
     except msgspec.DecodeError as error:
         raise BadGateway(f"the reply cannot be read: {shortened(str(error))}") from None
+    if not found:
+        require_service(session, service)
     for each in found:
         show(each)
 
