@@ -66,7 +66,7 @@ class LogRing:
         :param lines: as JSON, with their line ends.
         :param events: how many they are.
         """
-        # What is dropped is a whole chunk: one of half the ring would take with it what there is room for.
+        # The ring drops whole chunks. Of events that are larger than it together, the last ones are to stay.
         parts = [(lines, events)]
         if events > 1 and len(lines) > self._max_bytes // 8:
             parts = [(line, 1) for line in lines.splitlines(keepends=True)]

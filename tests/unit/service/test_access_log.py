@@ -16,6 +16,7 @@ from tests.unit.service.served import ServedCase, code_of
 from unixsvc import GET, App, Conflict, Request
 from unixsvc.config.http import Http
 from unixsvc.config.settings import Limits
+from unixsvc.domain.message import Caller, Grant, Peer
 from unixsvc.telemetry.access.entry import NAMESPACE
 from unixsvc.telemetry.access.log import AccessLog
 
@@ -177,10 +178,26 @@ class AccessLogTests(ServedCase):
         self.flushLoggedErrors(ValueError)
 
     def test_off(self) -> None:
-        """By default there is no access log, and no object for it on the path of a request."""
-        host = self.serve(self.app, http=HTTP)
+        """By default there is no access log."""
+        self.serve(self.app, http=HTTP)
         self.assertEqual(self.logged(self.request, "GET", "/sold"), [])
-        self.assertIs(host._core.outer_handle, host._core.handle)
+
+    def test_callers(self) -> None:
+        """The caller is a user of the machine, else a token, else null, at each of their requests."""
+        callers = {
+            "uid:1000": Caller(Peer(uid=1000), grant=Grant("ci")),
+            "token:ci": Caller(grant=Grant("ci")),
+            "token:shop": Caller(grant=Grant("shop")),
+            None: Caller(),
+        }
+        log = AccessLog("shop", "all")
+
+        def record() -> None:
+            for caller in [*callers.values()] * 2:
+                log.record(Request("GET", "/x", caller=caller), "", 200, 0.0, 0)
+
+        events = self.logged(record)
+        self.assertEqual([event["fields"]["caller"] for event in events], [*callers] * 2)
 
     def test_share(self) -> None:
         """A share logs as many requests, and each with a code of 500 or more."""

@@ -89,7 +89,7 @@ class _Printer:
     """Prints events.
 
     :param older: returns the events before the first one; None for no others.
-    :param check: called once if there are no events at first: they may be asked for under a wrong name.
+    :param check: called once if there are no events at first: the name of the service may be wrong.
     """
 
     def __init__(

@@ -26,7 +26,6 @@ _Values: TypeAlias = tuple[int | str | None, ...]  # of an Entry
 
 _ERROR: Final = 400
 _FAILURE: Final = 500
-_MAX_IDENTITIES: Final = 1_024  # that are remembered
 _MAX_TEXT: Final = 1_000  # characters
 
 
@@ -75,7 +74,7 @@ class AccessLog:
         self._share = access if isinstance(access, float | int) else 1.0
         self._random = random
         self._encode = Encoder().encode_lines
-        self._identities: dict[str, str] = {}
+        self._identities: dict[str, str | None] = {}  # by the names of tokens
         self._journal = journal
         self._log = Logger(NAMESPACE)
 
@@ -100,8 +99,10 @@ class AccessLog:
         caller, identity = request.caller, None
         if request.extras is not None or caller.known_peer is None or caller.known_peer.uid is not None:
             identity = request.identity
-        elif caller.grant is not None:  # most; the text of an identity costs more than all of this
-            identity = self._identities.get(caller.grant.name) or self._identity(request, caller.grant.name)
+        elif caller.grant is not None:  # most callers; to make the text costs more than to find it
+            identity = self._identities.get(caller.grant.name)
+            if identity is None:
+                identity = self._identities[caller.grant.name] = caller.identity
         # Integers, as the text of a float costs as much as all others; no struct, as that costs more still.
         parent = meta.get(TRACEPARENT)
         entry: _Values = (
@@ -117,13 +118,6 @@ class AccessLog:
             self._log.emit(
                 LogLevel.info, MESSAGE, fields=fields, request_id=request.request_id, trace=trace_ids(parent)
             )
-
-    def _identity(self, request: Request, token: str) -> str | None:
-        if len(self._identities) >= _MAX_IDENTITIES:
-            self._identities.clear()
-        identity = request.identity
-        self._identities[token] = identity or ""
-        return identity
 
     def _line(self, entry: _Values) -> bytes:
         try:
