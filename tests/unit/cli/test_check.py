@@ -9,6 +9,7 @@ import tomllib
 
 from tests.unit.cli.command_runner import TOKEN, CommandTestCase
 from tests.unit.support.certificates import write_certificate
+from tests.unit.support.hidden_module import hide_module
 
 
 class Check(CommandTestCase):
@@ -141,7 +142,7 @@ class Check(CommandTestCase):
             "async def f(s: WebSocket[str, str]) -> None: ...",
         )
         self.app("chat", *chat, "app = App([Group('/chat', None, [WEBSOCKET('/all', f)])])")
-        self.patch(sys, "modules", {**sys.modules, "websockets": None})
+        hide_module(self, "websockets")
         self.check("chat")
         self.assertEqual(self.run_command("check").out, "chat: fine, 1 route\n")
         self.configure("[http]", 'listen = ["unix:web.sock"]', 'app = "checked_chat:app"')
