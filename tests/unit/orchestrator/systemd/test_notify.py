@@ -198,7 +198,8 @@ class SocketTests(SynchronousTestCase):
     """Sockets that systemd passes."""
 
     def setUp(self) -> None:
-        """Make a folder for sockets."""
+        """Make a folder for sockets; the descriptors that are passed are behind all that are open."""
+        self.first = max(map(int, os.listdir("/proc/self/fd"))) + 50
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 
@@ -212,7 +213,7 @@ class SocketTests(SynchronousTestCase):
 
     def take(self, names: str | None, *sockets: socket.socket, pid: int = PID) -> Activation:
         """Pass sockets: with consecutive descriptors that are inherited."""
-        first = 200
+        first = self.first
         for index, each in enumerate(sockets):
             os.dup2(each.fileno(), first + index, inheritable=True)
             self.addCleanup(self.close, first + index)
@@ -234,7 +235,7 @@ class SocketTests(SynchronousTestCase):
         """Each socket is found by its name and keeps its descriptor."""
         activation = self.take("home:user", self.listening("h"), self.listening("u"))
         found = {name: (each.getsockname()[-1], each.fileno()) for name, [each] in activation.sockets.items()}
-        self.assertEqual(found, {"home": ("h", 200), "user": ("u", 201)})
+        self.assertEqual(found, {"home": ("h", self.first), "user": ("u", self.first + 1)})
 
     def test_gateway(self) -> None:
         """Sockets of a gateway may be ports, and several sockets may be those of one gateway."""
@@ -244,7 +245,9 @@ class SocketTests(SynchronousTestCase):
         found = self.take("http:http:http-internal", *sockets).sockets
         self.assertEqual(found["http"][0].getsockname(), internet.getsockname())
         descriptors = {name: [each.fileno() for each in taken] for name, taken in found.items()}
-        self.assertEqual(descriptors, {"http": [200, 201], "http-internal": [202]})
+        self.assertEqual(
+            descriptors, {"http": [self.first, self.first + 1], "http-internal": [self.first + 2]}
+        )
 
     def test_accepts(self) -> None:
         """A client that has connected before is accepted."""
@@ -265,11 +268,11 @@ class SocketTests(SynchronousTestCase):
     def test_for_another(self) -> None:
         """Sockets for another process are not touched."""
         self.assertEqual(self.take("home", self.listening("h"), pid=PID + 1).sockets, {})
-        self.assertTrue(os.get_inheritable(200))
+        self.assertTrue(os.get_inheritable(self.first))
 
     def test_without_pid(self) -> None:
         """Sockets without a process id are not touched."""
-        self.assertEqual(take({"LISTEN_FDS": "1", "LISTEN_FDNAMES": "home"}, PID, 200).sockets, {})
+        self.assertEqual(take({"LISTEN_FDS": "1", "LISTEN_FDNAMES": "home"}, PID, self.first).sockets, {})
 
     def test_no_name(self) -> None:
         """A socket without a name is refused: its service is unknown."""
@@ -287,7 +290,7 @@ class SocketTests(SynchronousTestCase):
         except ConfigError as error:
             for words in "socket 2 ", "'home'", "FileDescriptorName=":
                 self.assertIn(words, str(error))
-            self.assertRaises(OSError, os.fstat, 200)
+            self.assertRaises(OSError, os.fstat, self.first)
         else:
             self.fail("is not refused")
 
