@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.compare.base import BASELINE, NoBaseError, default_base
 from bench.revisions import ROOT, RevisionError, resolve_tree
-from tests.functional.orchestrator_process import full
 
 _TIMEOUT = 600.0  # seconds; only reached when something is broken, or the machine is very busy
 _GIT = shutil.which("git") is not None
@@ -146,7 +145,6 @@ class CommandTests(SynchronousTestCase):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    @skipUnless(full(), "takes 90 seconds, and tox compares with an earlier revision")
     def test_itself(self) -> None:
         """A revision needs as many instructions as itself, within half a percent."""
         result = Path(self.mktemp()).absolute()
