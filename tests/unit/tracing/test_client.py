@@ -80,7 +80,8 @@ class Client:
 
 class CallSpanTests(RecordedCase):
     def setUp(self) -> None:
-        """Make what calls services."""
+        """Make what calls services, outside of a request."""
+        set_current_request(None)
         self.now = Clock()
         self.client = Client()
         self.make()
