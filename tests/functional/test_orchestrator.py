@@ -228,6 +228,7 @@ class LifecycleTests(OrchestratorTestCase):
             "listen",
             "schedules",
             "tasks",
+            "probes",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -47,6 +48,11 @@ class DependencyTests(HttpTestCase):
         """The states of the dependencies."""
         return {each["name"]: each["state"] for each in self.ready(token=True).data["dependencies"]}
 
+    def checks(self) -> int:
+        """How often the mounted service was asked whether it is live."""
+        counts = self.ask("codes", "/-/stats")["probes"].get("/-/live", {})
+        return sum(counts.values())
+
     def test_goes_and_comes_back(self) -> None:
         """A dependency that is missing makes the gateway unready until it is back; no worker is replaced."""
         self.assertEqual((self.ready().code, self.ready().data), (200, {"state": "ready"}))
@@ -84,13 +90,13 @@ class DependencyTests(HttpTestCase):
     def test_many_probes(self) -> None:
         """Many probes are one check a second of each worker: the mounted service gets no request for each."""
         connection = self.connect()
-        before = self.ask("codes", "/-/stats")["requests"]
+        before = self.checks()
         started = time.monotonic()
         for _ in range(300):
             self.fetch("GET", "/-/ready", token=False, connection=connection)
         seconds = time.monotonic() - started
-        asked = self.ask("codes", "/-/stats")["requests"] - before
-        self.assertLessEqual(asked, seconds + 3)  # the first one, that of the stats, and one that ran
+        asked = self.checks() - before
+        self.assertLessEqual(asked, seconds + 2)  # the first one, and one that ran
 
     def test_orchestrator_hangs(self) -> None:
         """The orchestrator is not live while it is suspended; workers go on."""
@@ -102,6 +108,62 @@ class DependencyTests(HttpTestCase):
             self.assertEqual(self.ready().code, 200)
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+class FiguresTests(HttpTestCase):
+    """What is counted and logged of health checks."""
+
+    config = """
+        [log]
+        access = "all"
+        [services.codes]
+        app = "codes:app"
+        [http]
+        app = "probed:app"
+        listen = ["tcp:0:interface=127.0.0.1"]
+        mounts = { "/codes" = "codes:/" }
+        [metrics]
+        listen = "unix:metrics.sock"
+    """
+
+    def samples(self) -> list[str]:
+        """The metrics."""
+        with closing(http.client.HTTPConnection("localhost", timeout=_TIMEOUT)) as connection:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(os.path.join(self.folder, "metrics.sock"))
+            connection.request("GET", "/metrics", headers={"Host": "localhost"})
+            return connection.getresponse().read().decode().splitlines()
+
+    def test_no_requests(self) -> None:
+        """Probes are in no view of the requests, but counted by path and code, over the death of a worker."""
+        database = Path(self.folder, "database")
+        database.touch()
+        running = self.serve()
+        database.unlink()
+        self.eventually(lambda: self.fetch("GET", "/-/ready", token=False).code == 503)
+        failed = sum(self.fetch("GET", "/-/ready", token=False).code == 503 for _ in range(20)) + 1
+        self.assertEqual(failed, 21)
+        self.assertRefuses(5, ["health", "--ready"], "not ready")
+        database.touch()
+        self.assertEqual(self.fetch("GET", "/pid").code, 200)
+        [pid] = self.worker_pids("http")
+        os.kill(pid, signal.SIGKILL)
+        self.eventually(lambda: self.worker_pids("http") not in ([], [pid]))
+        status = json.loads(self.command("status", "--json").out)
+        self.assertEqual([(each["requests"], each["errors"]) for each in status.values()], [(0, 0), (1, 0)])
+        self.assertEqual(status["http"]["probes"]["/-/ready"]["503"], failed + 1)
+        self.assertEqual([*status["codes"]["probes"]], ["/-/live", "/-/ready"])
+        top = json.loads(self.command("top", "--json", "--interval", "0.1").out)
+        self.assertEqual([[*each["routes"]] for each in top.values()], [[], ["GET /pid"]])
+        samples = self.samples()
+        self.assertIn(
+            f'unixsvc_probes_total{{service="http",path="/-/ready",code="503"}} {failed + 1}', samples
+        )
+        counted = [each for each in samples if each.startswith(("unixsvc_request", "unixsvc_caller"))]
+        self.assertNotIn("/-/", "".join(counted))
+        self.assertEqual([each for each in counted if "errors" in each and not each.endswith(" 0")], [])
+        logged = [each["fields"]["path"] for each in running.logged("unixsvc.access")]
+        self.assertEqual([each for each in logged if each in ("/-/live", "/-/ready", "/-/health")], [])
 
 
 class Balancer:

@@ -25,7 +25,7 @@ from unixsvc.domain.interfaces import (
 from unixsvc.domain.latency_buckets import BUCKET_TABLE, LARGE, OFFSET, SHIFT, TABLE_SIZE, UNITS
 from unixsvc.domain.message import Reply, Request, add_headers
 from unixsvc.domain.notable import NotableRequests
-from unixsvc.domain.path_prefix import BUILTIN_PREFIX, PROBES
+from unixsvc.domain.path_prefix import BUILTIN_PREFIX, HEALTH_PATHS, PROBES
 from unixsvc.domain.reply_head import ReplyHead, check_header
 from unixsvc.domain.request_context import RequestSlot, current_slot, detach, enter_slot, leave_slot
 from unixsvc.domain.route_info import RouteInfo
@@ -182,6 +182,8 @@ class HandleMessage:
         # Error boundary: internal details never reach the peer. BaseException, because asyncio's
         # CancelledError and sys.exit() in an action must not leave the request without a reply.
         except BaseException as error:
+            if slot.series is self._no_route and request.path in HEALTH_PATHS:
+                slot.series = self._series_of(request)  # one that is refused is no failed request either
             answer = self._error_reply(request, error)
         if not isinstance(answer, Reply):
             self.inflight += 1

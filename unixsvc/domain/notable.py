@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from unixsvc.domain.message import Request
+from unixsvc.domain.path_prefix import HEALTH_ROUTES
 
 __all__ = ["NotableRequests", "NotedRequest", "caller_of"]
 
@@ -60,11 +61,13 @@ class NotableRequests:
         self.slow_from = 0.0
 
     def note(self, request: Request, route: str, code: int, seconds: float, *, lasting: bool = False) -> None:
-        """Keep a request that has failed, or is one of the slowest.
+        """Keep a request that has failed, or is one of the slowest; health checks are none.
 
         :param lasting: whether it is a stream. That lasts as long as its reader wants, as a WebSocket does,
             and is not slow.
         """
+        if route in HEALTH_ROUTES:
+            return
         self.check_time()
         noted = NotedRequest(
             request.request_id,

@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from unixsvc.errors import ConfigError
 
-__all__ = ["BUILTIN_PREFIX", "HEALTH", "LIVE", "PROBES", "READY", "PathPrefix"]
+__all__ = [
+    "BUILTIN_PREFIX",
+    "HEALTH",
+    "HEALTH_PATHS",
+    "HEALTH_ROUTES",
+    "LIVE",
+    "PROBES",
+    "READY",
+    "PathPrefix",
+]
 
 BUILTIN_PREFIX: Final = "/-"
 """The prefix of the paths that every service has, such as ``/-/ping``."""
@@ -18,6 +27,9 @@ LIVE: Final = f"{BUILTIN_PREFIX}/live"
 READY: Final = f"{BUILTIN_PREFIX}/ready"
 PROBES: Final = frozenset((LIVE, READY))
 """The paths that load balancers request; a service that is full answers them all the same."""
+HEALTH_PATHS: Final = (LIVE, READY, HEALTH)
+HEALTH_ROUTES: Final = {"GET " + path: path for path in HEALTH_PATHS}
+"""The paths of health checks by their routes. They are no requests in metrics, and not in the access log."""
 
 
 class PathPrefix(Struct, frozen=True):

@@ -108,6 +108,7 @@ class ServiceStatus(Struct, frozen=True):
     :ivar listen: where it listens.
     :ivar schedules: the schedules of its application.
     :ivar tasks: the tasks of its workers beside their requests, by name.
+    :ivar probes: the number of health checks of clients, by path and code. They are no requests.
     """
 
     pid: int | None
@@ -126,6 +127,7 @@ class ServiceStatus(Struct, frozen=True):
     listen: tuple[str, ...]
     schedules: tuple[ScheduleStatus, ...]
     tasks: dict[str, TaskStats]
+    probes: dict[str, dict[int, int]]
 
 
 def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -154,6 +156,7 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         listen=stats.listen,
         schedules=stats.schedules,
         tasks=metrics.tasks,
+        probes={path: counts.codes for path, counts in metrics.probes.items()},
     )
 
 

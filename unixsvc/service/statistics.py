@@ -66,8 +66,9 @@ class ServiceStatistics:
             "requests": total.requests,
             "errors": total.errors,
             "seconds": total.seconds,
-            "codes": {str(code): count for code, count in total.codes.items()},
+            "codes": _codes_as_json(total),
             "routes": {route: _route_as_json(counts) for route, counts in snapshot.by_route().items()},
+            "probes": {path: _codes_as_json(counts) for path, counts in snapshot.probes.items()},
             "wrong_tokens": snapshot.totals.wrong_tokens,
             "tasks": msgspec.to_builtins(snapshot.tasks),
             "connections": report.connections,
@@ -87,5 +88,9 @@ def _route_as_json(counts: SeriesCounts) -> dict[str, Any]:
         "requests": counts.requests,
         "errors": counts.errors,
         "seconds": counts.seconds,
-        "codes": {str(code): count for code, count in counts.codes.items()},
+        "codes": _codes_as_json(counts),
     }
+
+
+def _codes_as_json(counts: SeriesCounts) -> dict[str, int]:
+    return {str(code): count for code, count in counts.codes.items()}

@@ -66,6 +66,11 @@ class NotableTests(SynchronousTestCase):
         self.note(500, 503, lasting=True)
         self.assertEqual((self.slowest(), len(self.notable.failed())), ([], 1))
 
+    def test_probes(self) -> None:
+        """A health check is neither slow nor failed, however long and badly it ends."""
+        self.notable.note(Request("GET", "/-/ready"), "GET /-/ready", 503, 2.0)
+        self.assertEqual((self.slowest(), self.notable.failed()), ([], []))
+
     def test_clear(self) -> None:
         """Everything can be forgotten."""
         self.note(1, 500)

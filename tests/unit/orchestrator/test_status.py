@@ -11,7 +11,7 @@ from tests.unit.support.counted import counted, replies
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot
+from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts
 
 
 def counting(metrics: MetricsSnapshot) -> WorkerSnapshot:
@@ -45,7 +45,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(
             " ".join(found),
             "pid uptime status class requests errors avgResponseTime workers latency problem services "
-            "wrong_tokens handler listen schedules tasks",
+            "wrong_tokens handler listen schedules tasks probes",
         )
         keys = "pid status uptime requests errors connections rss generation services"
         self.assertEqual(" ".join(found["workers"][0]), keys)
@@ -106,6 +106,12 @@ class DescribeTests(SynchronousTestCase):
         """Wrong tokens are added up, also those of workers that have ended."""
         one = counting(replies(0, wrong_tokens=2))
         self.assertEqual(described(one, one, ended=replies(0, wrong_tokens=3)).wrong_tokens, 7)
+
+    def test_probes(self) -> None:
+        """Health checks are apart from requests; those of workers that have ended count."""
+        probes = MetricsSnapshot(probes={"/-/ready": SeriesCounts({503: 2}, {0: 2})})
+        found = described(counting(probes), ended=probes)
+        self.assertEqual((found.requests, found.errors, found.probes), (0, 0, {"/-/ready": {503: 4}}))
 
     def test_problem(self) -> None:
         """The last problem is in the status."""

@@ -66,6 +66,14 @@ class AccessLogTests(ServedCase):
             function(*arguments)
         return [each for each in events if each["log_namespace"] == NAMESPACE]
 
+    def test_probes(self) -> None:
+        """Health checks are not logged, with whatever code."""
+        self.serve(self.app, http=Http(token="required"), access="all")
+        for path in "/-/live", "/-/ready", "/-/health":
+            self.assertEqual(self.logged(self.request, "GET", path), [])
+        [event] = self.logged(self.request, "GET", "/-/ping")
+        self.assertEqual(event["fields"]["code"], 401)
+
     def test_http(self) -> None:
         """An HTTP request is one event with its fields; the query is not part of it."""
         self.serve(self.app, http=HTTP, access="all")

@@ -36,6 +36,7 @@ DEFINITIONS: Final = (
     Definition("unixsvc_request_duration_seconds", "histogram", help="The time to the reply.", unit=_SECONDS),
     Definition("unixsvc_caller_requests", "counter", help="Requests by the token or the user of the caller."),
     Definition("unixsvc_caller_request_errors", "counter", help="Those of them with a code of 500 or more."),
+    Definition("unixsvc_probes", "counter", help="Health checks by path and status code; no requests."),
     Definition("unixsvc_wrong_tokens", "counter", help="Wrong tokens that clients have sent."),
     Definition("unixsvc_workers", "gauge", help="Workers by their state."),
     Definition("unixsvc_worker_exits", "counter", help="Workers that have ended, by reason."),

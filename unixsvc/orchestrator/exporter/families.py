@@ -124,6 +124,9 @@ class FamilyBuilder:
             labels = _with(service, caller=caller)
             self._add("unixsvc_caller_requests", labels, counts.requests)
             self._add("unixsvc_caller_request_errors", labels, counts.errors)
+        for path, counts in metrics.probes.items():
+            for code, count in sorted(counts.codes.items()):
+                self._add("unixsvc_probes", _with(service, path=path, code=str(code)), count)
         self._add("unixsvc_wrong_tokens", service, metrics.totals.wrong_tokens)
 
     def _add_clients(self, service: str, metrics: MetricsSnapshot) -> None:

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from unixsvc.domain.interfaces import IRequestLog
 from unixsvc.domain.message import Request
+from unixsvc.domain.path_prefix import HEALTH_ROUTES
 from unixsvc.domain.trace_context import TRACEPARENT, trace_ids
 from unixsvc.telemetry.access.entry import MESSAGE, NAMESPACE, Entry, fields_of
 from unixsvc.telemetry.log_record import limited_name
@@ -48,7 +49,7 @@ class Journal(Protocol):
 class AccessLog:
     """Logs requests when they have been answered.
 
-    The query is not logged: it may contain secrets.
+    The query is not logged: it may contain secrets. Health checks are not logged.
 
     :param service: the name of the service.
     :param access: what is logged, as ``[log] access``; not ``off``.
@@ -86,7 +87,8 @@ class AccessLog:
         :param seconds: the time from the request to the reply, or to the end of a stream.
         :param size: of the result or of all items, in bytes of JSON; of a page, as it is sent.
         """
-        if self._share < 1 and code < _FAILURE and self._random() >= self._share:
+        left_out = self._share < 1 and code < _FAILURE and self._random() >= self._share
+        if left_out or route in HEALTH_ROUTES:
             return
         journal = self._journal
         if journal is not None and journal.admits is not None and not journal.admits(route):

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from unixsvc.domain.latency_buckets import BUCKETS
+from unixsvc.domain.path_prefix import HEALTH_ROUTES
 from unixsvc.errors import Cancelled
 from unixsvc.shared_memory import make_shared_memory
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, SeriesCounts, Totals
@@ -133,11 +134,16 @@ def _read(read: _Read) -> MetricsSnapshot:
     head = memoryview(read(0, _PAGE)).cast("q")
     used = min(max(head[_USED], 0), MAX_ROWS)
     series: dict[str, dict[str, SeriesCounts]] = {}
+    probes: dict[str, SeriesCounts] = {}
     for (route, caller), counts in zip(_names(read, used), _counts(read, used), strict=True):
-        if counts is not None:
+        if counts is not None and route in HEALTH_ROUTES:
+            path = HEALTH_ROUTES[route]
+            probes[path] = probes[path] + counts if path in probes else counts
+        elif counts is not None:
             by_caller = series.setdefault(route, {})
             by_caller[caller] = by_caller[caller] + counts if caller in by_caller else counts
-    return MetricsSnapshot(series, Totals(*(head[word] for word in _TOTALS.values())))
+    totals = Totals(*(head[word] for word in _TOTALS.values()))
+    return MetricsSnapshot(series, totals, probes=probes)
 
 
 def _names(read: _Read, used: int) -> Iterator[tuple[str, str]]:

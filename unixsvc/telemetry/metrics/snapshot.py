@@ -123,12 +123,15 @@ class MetricsSnapshot(Struct, frozen=True):
         callers without either.
     :ivar services: the clients of other services by name.
     :ivar tasks: the tasks by name.
+    :ivar probes: the replies to health checks by path, as ``/-/ready``, which are no requests: they are
+        not in ``series``. A 503 there is an answer, and no failure.
     """
 
     series: dict[str, dict[str, SeriesCounts]] = {}
     totals: Totals = Totals()
     services: dict[str, ClientStats] = {}
     tasks: dict[str, TaskStats] = {}
+    probes: dict[str, SeriesCounts] = {}
 
     def __add__(self, other: MetricsSnapshot) -> MetricsSnapshot:
         series = dict(self.series)
@@ -139,6 +142,7 @@ class MetricsSnapshot(Struct, frozen=True):
             self.totals + other.totals,
             _sum_by_name(self.services, other.services, ClientStats()),
             _sum_by_name(self.tasks, other.tasks, TaskStats()),
+            _sum_by_name(self.probes, other.probes, SeriesCounts()),
         )
 
     def past(self) -> MetricsSnapshot:

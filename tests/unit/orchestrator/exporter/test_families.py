@@ -34,6 +34,7 @@ METRICS = MetricsSnapshot(
         )
     },
     {"mail": TaskStats(running=1, done=2, failed=3, interrupted=4)},
+    {"/-/ready": SeriesCounts({200: 8, 503: 2}, {9: 10})},
 )
 EXPECTED = """\
 unixsvc_service_up{service="shop"} 1
@@ -48,6 +49,8 @@ unixsvc_request_duration_seconds_count{service="shop",method="GET",route="/x/{id
 unixsvc_caller_requests_total{service="shop",caller="billing"} 3
 unixsvc_caller_requests_total{service="shop",caller="uid:1000"} 1
 unixsvc_caller_request_errors_total{service="shop",caller="billing"} 1
+unixsvc_probes_total{service="shop",path="/-/ready",code="200"} 8
+unixsvc_probes_total{service="shop",path="/-/ready",code="503"} 2
 unixsvc_wrong_tokens_total{service="shop"} 4
 unixsvc_workers{service="shop",state="ready"} 1
 unixsvc_workers{service="shop",state="draining"} 0

@@ -47,6 +47,20 @@ class CountTests(SynchronousTestCase):
             self.assertEqual(self.page.read().all.requests, number)
             self.assertEqual(self.page.read(), self.metrics.snapshot())
 
+    def test_probes(self) -> None:
+        """Health checks are no requests; they have counters of their own, for all callers together."""
+        self.count(200, route="GET /")
+        self.count(200, 503, route="GET /-/ready")
+        self.count(503, route="GET /-/ready", caller=SHOP)
+        self.count(200, route="GET /-/ping")
+        found = self.page.read()
+        self.assertEqual((found.all.codes, [*found.by_route()]), ({200: 2}, ["GET /", "GET /-/ping"]))
+        self.assertEqual(
+            {path: each.codes for path, each in found.probes.items()}, {"/-/ready": {200: 1, 503: 2}}
+        )
+        twice = found + found.past()
+        self.assertEqual(twice.probes["/-/ready"].codes, {200: 2, 503: 4})
+
     def test_routes_and_callers(self) -> None:
         """Replies are counted by route and by caller: a token, a user, or neither."""
         user = Caller(Peer(uid=1000))
