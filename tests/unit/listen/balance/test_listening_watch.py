@@ -164,23 +164,26 @@ class ListeningWatchTests(SynchronousTestCase):
 
     def test_standby(self) -> None:
         """On standby it is not woken, and looks for clients itself; it can change to and from that."""
+        anything: Any = _TimerLoop(self.loop)  # on a slow machine, it would look before the test does
+        watch = ListeningWatch(anything, self.listening.fileno(), self.readable)
+        self.addCleanup(watch.close)
         self.turn()
-        self.watch.stand_by()
+        watch.stand_by()
         self.connect()
         self.turn()
-        self.assertEqual((self.events(), self.watch.is_exclusive, self.calls), (None, False, []))
-        self.watch._look()
+        self.assertEqual((self.events(), watch.is_exclusive, self.calls), (None, False, []))
+        watch._look()
         self.assertEqual(self.calls, [False])
         for change, events in (
-            (self.watch.wake_one, _EXCLUSIVE),
-            (self.watch.stand_by, None),
-            (self.watch.wake_all, select.EPOLLIN),
-            (self.watch.stand_by, None),
-            (self.watch.stop, None),
+            (watch.wake_one, _EXCLUSIVE),
+            (watch.stand_by, None),
+            (watch.wake_all, select.EPOLLIN),
+            (watch.stand_by, None),
+            (watch.stop, None),
         ):
             change()
             self.assertEqual(self.events(), events)
-        self.watch.start()
+        watch.start()
         self.calls.clear()
         self.turn()
         self.assertEqual((self.events(), self.calls[0]), (select.EPOLLIN, False))
