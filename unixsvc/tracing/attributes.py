@@ -16,6 +16,7 @@ __all__ = [
     "HTTP_STATUS",
     "RPC_STATUS",
     "STREAM_ITEMS",
+    "UNIQUE",
     "Attributes",
     "call_attributes",
     "call_name",
@@ -35,6 +36,11 @@ RPC_STATUS: Final = "rpc.response.status_code"
 ERROR_TYPE: Final = "error.type"
 
 _REQUEST_ID: Final = "unixsvc.request.id"
+_PATH: Final = "url.path"
+_ORIGINAL: Final = "rpc.method_original"
+UNIQUE: Final = frozenset({_REQUEST_ID, _PATH, _ORIGINAL})
+"""Attributes that have another value for each request, or many values."""
+
 _SYSTEM: Final = "unixsvc"
 _OTHER: Final = "_OTHER"
 _HTTP_METHODS: Final = frozenset(
@@ -58,7 +64,7 @@ def http_attributes(request: Request, route: str, deadline_left: float) -> Attri
     method = "GET" if request.channel is not None else request.method
     found: Attributes = {
         "http.request.method": method if method in _HTTP_METHODS else _OTHER,
-        "url.path": request.path[:_MAX_TEXT],
+        _PATH: request.path[:_MAX_TEXT],
         "url.scheme": "https" if request.secure else "http",
         DEADLINE_LEFT: deadline_left,
         _REQUEST_ID: request.request_id,
@@ -89,7 +95,7 @@ def rpc_attributes(service: str, request: Request, route: str, deadline_left: fl
     found: Attributes = {
         "rpc.system.name": _SYSTEM,
         "rpc.method": f"{service}/{request.method} {route}" if route else _OTHER,
-        "rpc.method_original": _original(service, request.method, request.path),
+        _ORIGINAL: _original(service, request.method, request.path),
         "network.transport": "unix",
         "server.address": service,
         DEADLINE_LEFT: deadline_left,
@@ -113,7 +119,7 @@ def call_attributes(service: str, method: str, path: str, deadline_left: float |
     found: Attributes = {
         "rpc.system.name": _SYSTEM,
         "rpc.method": _OTHER,  # as the conventions demand where the methods are not known
-        "rpc.method_original": _original(service, method, path.partition("?")[0]),
+        _ORIGINAL: _original(service, method, path.partition("?")[0]),
         "network.transport": "unix",
         "server.address": service,
     }

@@ -14,6 +14,7 @@ from unixsvc.domain.trace_context import BAGGAGE, TRACEPARENT, TRACESTATE, is_sa
 from unixsvc.tracing.attributes import RPC_STATUS, call_attributes, call_name
 from unixsvc.tracing.context import context_of, entries_for
 from unixsvc.tracing.sampling import RECORDED
+from unixsvc.tracing.sdk_spans import SpanFactory
 from unixsvc.tracing.server import served_span
 from unixsvc.tracing.span import EndingSpan
 
@@ -39,6 +40,7 @@ class ClientSpans:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tracer = tracer
+        self._spans = SpanFactory(tracer)
         self._link_after = link_after
         self._now = now
         self._clock = clock
@@ -70,13 +72,14 @@ class ClientSpans:
         :returns: the span, and the meta of the call.
         """
         parent, links = self._parent(meta)
-        span = self._tracer.start_span(
-            call_name(service, method),
-            parent,
-            kind=SpanKind.CLIENT,
-            attributes=call_attributes(service, method, path, self._left(timeout)),
-            links=links,
-        )
+        name = call_name(service, method)
+        attributes = call_attributes(service, method, path, self._left(timeout))
+        if not links and get_current_span(parent).get_span_context().trace_flags.sampled:
+            span = self._spans.start(name, SpanKind.CLIENT, parent, attributes)
+        else:  # the sampler decides
+            span = self._tracer.start_span(
+                name, parent, kind=SpanKind.CLIENT, attributes=attributes, links=links
+            )
         context = set_span_in_context(span, parent)
         rest = {name: value for name, value in meta.items() if name not in _ENTRIES}
         return EndingSpan(span, context, RPC_STATUS, _FAILURE, is_text=True), rest | entries_for(context)

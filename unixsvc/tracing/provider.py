@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -17,6 +16,7 @@ from unixsvc.config.tracing import Tracing
 from unixsvc.telemetry.limited_logger import LimitedLogger
 from unixsvc.telemetry.log_record import limited_text
 from unixsvc.telemetry.rate_limit import RateLimit
+from unixsvc.tracing.exporter import SpanSender
 from unixsvc.tracing.sampling import make_sampler
 
 __all__ = ["flush_in_thread", "make_provider", "make_resource"]
@@ -70,7 +70,7 @@ def make_provider(settings: Tracing, service: str, slot: int) -> TracerProvider:
     :param slot: the number of the worker.
     """
     _limit_logs()
-    exporter = OTLPSpanExporter(settings.endpoint, headers=settings.headers or None, timeout=settings.timeout)
+    exporter = SpanSender(settings.endpoint, headers=settings.headers or None, timeout=settings.timeout)
     processor = BatchSpanProcessor(
         exporter,
         max_queue_size=settings.max_queue,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from opentelemetry.context import Context, get_value, set_value
+from opentelemetry.context import Context, get_value
 from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
 
 from unixsvc.domain.message import Request
@@ -26,8 +26,9 @@ from unixsvc.tracing.attributes import (
     rpc_attributes,
     rpc_name,
 )
-from unixsvc.tracing.context import context_of, entries_for
-from unixsvc.tracing.sampling import RECORDED, Countdown, gap
+from unixsvc.tracing.context import context_of, traceparent_of
+from unixsvc.tracing.sampling import Countdown, gap
+from unixsvc.tracing.sdk_spans import SpanFactory
 from unixsvc.tracing.span import EndingSpan
 
 __all__ = ["ServedSpan", "ServerSpans", "served_span"]
@@ -75,7 +76,7 @@ class ServerSpans:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
-        self._tracer = tracer
+        self._spans = SpanFactory(tracer)
         self._trust_http = trust_http
         self._clock = clock
         self._from_http = Countdown(share, draw)
@@ -101,21 +102,19 @@ class ServerSpans:
 
     def start(self, request: Request, route: str, deadline_left: float) -> ServedSpan:
         """Start the span of a request, which calls to other services and the log find in its ``meta``."""
-        context = set_value(RECORDED, True, context_of(request.meta))
+        parent = context_of(request.meta)
         over_http = request.headers is not None
         if over_http:
             name, attributes = http_name(request, route), http_attributes(request, route, deadline_left)
         else:
             name = rpc_name(self._service, request, route)
             attributes = rpc_attributes(self._service, request, route, deadline_left)
-        span = self._tracer.start_span(name, context, kind=SpanKind.SERVER, attributes=attributes)
-        context = set_span_in_context(span, context)
-        served = ServedSpan(
-            span, context, HTTP_STATUS if over_http else RPC_STATUS, _FAILURE, is_text=not over_http
-        )
+        span = self._spans.start(name, SpanKind.SERVER, parent, attributes)
+        status = HTTP_STATUS if over_http else RPC_STATUS
+        served = ServedSpan(span, parent, status, _FAILURE, is_text=not over_http)
         served.streams_since = None
-        served.context = set_value(_SERVED, served, context)
-        set_meta(request, entries_for(context))
+        served.context = set_span_in_context(span, Context({**parent, _SERVED: served}))
+        set_meta(request, {TRACEPARENT: traceparent_of(span.get_span_context())})
         self._active[request.number] = served
         return served
 

@@ -8,6 +8,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from unixsvc.errors import Cancelled, Internal, ServiceError
 from unixsvc.tracing.attributes import ERROR_TYPE, STREAM_ITEMS
+from unixsvc.tracing.sdk_spans import set_plain_attribute
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -58,12 +59,12 @@ class EndingSpan:
         """
         if self.ended:
             return
-        self.span.set_attribute(self._status, str(code) if self._is_text else code)
+        set_plain_attribute(self.span, self._status, str(code) if self._is_text else code)
         if code >= self._failure and code != Cancelled.code and not self._failed:
             self.span.set_attribute(ERROR_TYPE, str(code))
             self.span.set_status(Status(StatusCode.ERROR))
         if self.items is not None:
-            self.span.set_attribute(STREAM_ITEMS, self.items)
+            set_plain_attribute(self.span, STREAM_ITEMS, self.items)
         self.span.end()
 
     def end_with(self, error: BaseException) -> None:
