@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -151,10 +152,38 @@ class TopTests(OrchestratorTestCase):
         top.press("ry")
         top.shows("done: reload codes")
         self.assertFalse(set(pids) & set(self.worker_pids()))
-        top.press("Ldy")
-        top.shows("done: log debug and above")
         top.press("Ry")
         top.shows("done: restart codes")
+
+    def test_levels(self) -> None:
+        """The level key sets that of the selected service alone, or that of all, and takes it back."""
+        self.configure(f'{self.config}[log]\naccess = "all"\n')
+        running = self.start()
+        top, numbers = self.top(), count()
+
+        def ids() -> set[str]:
+            return {each.get("request_id", "") for each in list(running.log)}
+
+        def logged(service: str) -> bool:
+            number = next(numbers)
+            with self.talk(service) as talk:
+                talk.ask(id=1, path="/item/1", meta={"request_id": f"item-{number}"})
+                # Its route has a level of its own, so it is logged always, and after the other one.
+                talk.ask(id=2, path="/peer", meta={"request_id": f"end-{number}"})
+            self.eventually(lambda: f"end-{number}" in ids())
+            return f"item-{number}" in ids()
+
+        self.assertDone("log-level", "info", "--route", "/peer")
+        for keys, done, expected in (
+            ("", "", (True, True)),
+            ("Ley", "done: log error and above, in codes", (False, True)),
+            ("Lcy", "done: log as configured, in codes", (True, True)),
+            ("Laey", "done: log error and above, in all processes", (False, False)),
+            ("Laiy", "done: log info and above, in all processes", (True, True)),
+        ):
+            top.press(keys)
+            top.shows(done)
+            self.eventually(lambda: (logged("codes"), logged("other")) == expected)  # noqa: B023
 
     def test_resized(self) -> None:
         """It fits each size of its terminal, from the moment on when that changes."""
@@ -215,6 +244,18 @@ class TopTests(OrchestratorTestCase):
         top.shows("not connected, trying again", "no service runs here", "codes")
         self.start()
         top.until(lambda text: "trying again" not in text and "3 of 3 workers ready" in text)
+        top.press("q")
+        self.assertEqual(top.wait(), 0)
+
+    def test_log(self) -> None:
+        """The log of the service is followed on the usual screen, until Ctrl-C, which leads back."""
+        self.start()
+        top = self.top()
+        top.press("l")
+        top.shows("is ready")
+        self.assertGivenBack(top)
+        top.press("\x03")
+        top.shows("SERVICE", "3 of 3 workers ready")
         top.press("q")
         self.assertEqual(top.wait(), 0)
 

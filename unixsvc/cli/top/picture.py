@@ -19,6 +19,8 @@ _PROBLEM: Final = "bold red"
 _CHANGE: Final = "bold magenta"
 _GOOD: Final = "green"
 _HEAD_LINES: Final = 3
+_MOST_OF_NAME: Final = 10
+_CONFIGURED: Final = {"default": "configured"}
 _FOOT_LINES: Final = 2  # about the selected row, and keys or a question
 _STATES: Final = {
     "ready": "",
@@ -49,7 +51,7 @@ _HELP: Final = (
     ("l", "follow the log of the service; Ctrl-C comes back"),
     ("r R", "reload or restart the service"),
     ("+ -", "one worker more or less"),
-    ("L", "set the log level of all processes"),
+    ("L", "set the log level of the service, or after a of all processes"),
     ("q, Ctrl-C", "quit"),
     ("", ""),
     ("REQ/s ERR/s", "replies, and those with a code of 500 or more"),
@@ -199,12 +201,20 @@ def _help() -> list[Text]:
     return [Text.assemble((f"  {keys:<14}", "bold"), meaning) for keys, meaning in _HELP]
 
 
+def _level_question(view: View) -> Text:
+    # The line above has the whole name: this one has to have all keys, on 80 columns.
+    name = Text(escape_line(view.level_of or "all"))
+    name.truncate(_MOST_OF_NAME, overflow="ellipsis")
+    choices = ", ".join(f"{key}: {_CONFIGURED.get(level, level)}" for key, level in LEVELS.items())
+    whole = ", a: all" if view.level_of else ""
+    return Text.assemble((f"level of {name}? ", _CHANGE), f"{choices}{whole}")
+
+
 def _foot(view: View, around: Surroundings) -> Text:
     if view.mode == "confirm":
         return Text.assemble((f"{escape_line(str(view.order))}? ", _CHANGE), "y: yes, any other key: no")
     if view.mode == "level":
-        choices = ", ".join(f"{key}: {level}" for key, level in LEVELS.items())
-        return Text.assemble(("log level? ", _CHANGE), choices, ", any other key: none")
+        return _level_question(view)
     if view.mode == "filter":
         return Text.assemble(("filter: ", _CHANGE), escape_line(view.wanted), "_  Enter: keep, Esc: show all")
     if view.mode == "help":

@@ -134,7 +134,7 @@ _REQUESTS: Final[dict[str, Callable[[Order], _Request]]] = {
     "reload": lambda order: ("POST", "/reload", {"service": order.service}),
     "restart": lambda order: ("POST", "/restart", {"service": order.service}),
     "scale": lambda order: ("POST", "/scale", {"service": order.service, "workers": order.workers}),
-    "log-level": lambda order: ("PUT", "/log/level", {"level": order.level}),
+    "log-level": lambda order: ("PUT", "/log/level", {"level": order.level, "service": order.service}),
 }
 
 

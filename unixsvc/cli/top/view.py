@@ -13,8 +13,8 @@ from unixsvc.cli.top.rows import Row, ServiceRows
 __all__ = ["LEVELS", "Mode", "Order", "View"]
 
 Mode: TypeAlias = Literal["table", "filter", "level", "confirm", "help"]
-LEVELS: Final = {"d": "debug", "i": "info", "w": "warn", "e": "error"}
-"""The keys of the log levels."""
+LEVELS: Final = {"d": "debug", "i": "info", "w": "warn", "e": "error", "c": "default"}
+"""The keys of the log levels; ``default`` is the configured one."""
 _SORTS: Final = ("name", *(each.key for each in COLUMNS))
 _ENOUGH: Final = 40  # characters of a filter
 
@@ -23,6 +23,7 @@ class Order(Struct, frozen=True):
     """Something to do.
 
     :ivar kind: ``quit``, ``logs``, or a command of the control API.
+    :ivar service: empty for all.
     """
 
     kind: Literal["quit", "logs", "reload", "restart", "scale", "log-level"]
@@ -34,7 +35,8 @@ class Order(Struct, frozen=True):
         if self.kind == "scale":
             return f"scale {self.service} to {self.workers} {'worker' if self.workers == 1 else 'workers'}"
         if self.kind == "log-level":
-            return f"log {self.level} and above, in all processes"
+            what = "as configured" if self.level == "default" else f"{self.level} and above"
+            return f"log {what}, in {self.service or 'all processes'}"
         return f"{self.kind} {self.service}"
 
 
@@ -45,6 +47,7 @@ class View:
     :param wanted: shows only services, workers and routes whose name contains this.
     :ivar paused: whether the rows stay as they are.
     :ivar order: what waits for a confirmation.
+    :ivar level_of: the service whose log level is asked for; empty for all processes.
     """
 
     def __init__(self, sort: str = "name", wanted: str = "") -> None:
@@ -54,6 +57,7 @@ class View:
         self.paused = False
         self.mode: Mode = "table"
         self.order: Order | None = None
+        self.level_of = ""
         self.page = 1
         self._services: list[ServiceRows] = []
         self._opened: set[str] = set()
@@ -147,10 +151,17 @@ class View:
         elif len(key) == 1 and key.isprintable():
             self.wanted = (self.wanted + key)[:_ENOUGH]
 
+    def _ask_level(self) -> None:
+        _, row = self.selected()
+        self.mode, self.level_of = "level", "" if row is None else row.service
+
     def _choose_level(self, key: str) -> None:
+        if key == "a":
+            self.level_of = ""
+            return
         self.mode = "table"
         if key in LEVELS:
-            self._confirm(Order("log-level", level=LEVELS[key]))
+            self._confirm(Order("log-level", self.level_of, level=LEVELS[key]))
 
     def _confirm(self, order: Order) -> None:
         self.order, self.mode = order, "confirm"
@@ -231,7 +242,7 @@ _KEYS: Final[dict[str, Callable[[View], Order | None]]] = {
     "esc": lambda view: view._clear(),
     "?": lambda view: view._set_mode("help"),
     "h": lambda view: view._set_mode("help"),
-    "L": lambda view: view._set_mode("level"),
+    "L": lambda view: view._ask_level(),
     "r": lambda view: view._ask_for("reload"),
     "R": lambda view: view._ask_for("restart"),
     "+": lambda view: view._scale(1),

@@ -97,7 +97,13 @@ class PictureTests(SynchronousTestCase):
         self.assertEqual(self.texts()[-1], "scale products0 to 3 workers? y: yes, any other key: no")
         self.view.press("n")
         self.view.press("L")
-        self.assertIn("d: debug, i: info, w: warn, e: error", self.texts()[-1])
+        choices = "d: debug, i: info, w: warn, e: error, c: configured"
+        self.assertEqual(self.texts()[-1], f"level of products0? {choices}, a: all")
+        self.view.press("a")
+        self.assertEqual(self.texts()[-1], f"level of all? {choices}")
+        self.view.level_of = "a-service-with-a-long-name"
+        self.assertTrue(self.texts()[-1].startswith("level of a-service…? d: debug"))
+        self.assertTrue(self.texts()[-1].endswith(", a: all"))
 
     def test_problem(self) -> None:
         """Without an orchestrator, the screen says so; the last figures stay, and are dim."""

@@ -122,7 +122,9 @@ class ViewTests(SynchronousTestCase):
             ("R", Order("restart", "shop"), "restart shop"),
             ("+", Order("scale", "shop", 3), "scale shop to 3 workers"),
             ("-", Order("scale", "shop", 1), "scale shop to 1 worker"),
-            ("Lw", Order("log-level", level="warn"), "log warn and above, in all processes"),
+            ("Lw", Order("log-level", "shop", level="warn"), "log warn and above, in shop"),
+            ("Lc", Order("log-level", "shop", level="default"), "log as configured, in shop"),
+            ("Law", Order("log-level", level="warn"), "log warn and above, in all processes"),
         ):
             self.assertIsNone(self.press(*keys))
             self.assertEqual((self.view.mode, str(self.view.order)), ("confirm", question))
