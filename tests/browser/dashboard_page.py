@@ -105,6 +105,12 @@ class DashboardPage:
         row = self.page.locator(f"#{table}-table tbody tr", has_text=name).first
         return dict(zip(titles, row.locator("th, td").all_text_contents(), strict=True))
 
+    def column(self, table: str, title: str) -> list[str]:
+        """A column of a table; empty while the table is."""
+        titles = self.page.locator(f"#{table}-table thead th").all_text_contents()
+        place = titles.index(title) + 1
+        return self.page.locator(f"#{table}-table tbody tr > :nth-child({place})").all_text_contents()
+
     def too_wide(self) -> Any:
         """What does not fit into the window."""
         return self.page.evaluate(_TOO_WIDE)

@@ -37,6 +37,8 @@ listen = ["tcp:0:interface=127.0.0.1"]
 mounts = {"/products" = "shop", "/report" = "shop"}
 token = "off"
 boot_timeout = 120
+[log]
+access = "errors"
 [dashboard]
 listen = "tcp:0:interface=127.0.0.1"
 token_file = "operator.token"

@@ -118,6 +118,33 @@ class ShopTests(SynchronousTestCase):
         page.page.locator("#session", has_text="Log in").wait_for()
         self.assertEqual(page.problems, [])
 
+    def test_slowest_calls(self) -> None:
+        """The slowest and the failed calls are read while on the screen, and lead to their logs."""
+        page = self.browse()
+        asked: list[str] = []
+        page.page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_snapshots(7)
+        self.assertEqual([each for each in asked if "/requests/" in each], [])
+        page.log_in(TOKEN)
+        page.page.locator("#session", has_text="Log out").wait_for()
+        page.page.locator("#ended").scroll_into_view_if_needed()
+        row = page.page.locator("#ended-table tbody tr", has_text="GET /report")
+        row.first.wait_for()
+        found = page.cells("ended", "GET /report")
+        self.assertEqual((found["Service"], found["Code"]), ("shop", "200"))
+        self.assertGreaterEqual(float(found["Took"].removesuffix(" ms")), 50.0)
+        page.page.locator("#ended-kind").select_option("failed")
+        page.page.locator("#ended-filter").check()
+        page.choose("service", "shop")
+        page.page.locator("#ended").scroll_into_view_if_needed()
+        page.until(lambda: set(page.column("ended", "Code")) == {"500"})
+        self.assertEqual(set(page.column("ended", "Service")), {"shop"})
+        request_id = page.cells("ended", "GET /products")["Id"]
+        page.page.locator("#ended-table tbody button", has_text=request_id).click()
+        self.assertEqual(page.page.locator("#log-request").input_value(), request_id)
+        page.until(lambda: set(page.column("log", "Request")) == {request_id})
+        self.assertEqual(page.problems, [])
+
     def test_keyboard(self) -> None:
         """The page can be used with the keyboard alone."""
         page = self.browse()

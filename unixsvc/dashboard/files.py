@@ -19,8 +19,8 @@ _FOLDER: Final = os.open(Path(__file__).with_name("static"), os.O_PATH | os.O_DI
 _SCRIPT: Final = b"text/javascript; charset=utf-8"
 _STYLE: Final = b"text/css; charset=utf-8"
 _MODULES: Final = (
-    "actions", "app", "calls", "dom", "events", "format", "graph", "history", "logs", "plots", "services",
-    "source",
+    "actions", "app", "calls", "dom", "ended", "events", "format", "graph", "history", "logs", "plots",
+    "services", "source",
 )  # fmt: skip
 
 # Each file by its path. No part of a request ever becomes part of a file path.

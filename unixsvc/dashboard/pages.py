@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -11,19 +11,30 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.web.http import NO_CONTENT, NOT_MODIFIED, OK
+from twisted.web.http import NO_CONTENT
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from unixsvc.config.dashboard import Dashboard
 from unixsvc.dashboard.actions import ACTIONS
+from unixsvc.dashboard.ended import RecentCalls, Topic
 from unixsvc.dashboard.feed import Feed
-from unixsvc.dashboard.files import FILES, read_static
+from unixsvc.dashboard.files import FILES
 from unixsvc.dashboard.operators import Operator, Sessions
+from unixsvc.dashboard.replies import (
+    COOKIE,
+    HEADERS,
+    address_of,
+    argument,
+    check_origin,
+    cookie_of,
+    header_of,
+    refuse,
+    send_file,
+    to_json,
+)
 from unixsvc.dashboard.stream import EventStream
-from unixsvc.domain.same_origin import is_same_origin
 from unixsvc.errors import (
-    Forbidden,
     Internal,
     MethodNotAllowed,
     NotFound,
@@ -33,37 +44,20 @@ from unixsvc.errors import (
 )
 from unixsvc.orchestrator.events.log import Event
 from unixsvc.orchestrator.interfaces import IOrchestrator
-from unixsvc.rest.headers.accept import accepts_gzip
-from unixsvc.rest.headers.etags import is_known
-from unixsvc.rest.problem import PROBLEM, problem
 from unixsvc.security.hosts import HostRules
 from unixsvc.telemetry.log_query import LogQuery
 
-__all__ = ["COOKIE", "MAX_STREAMS", "SECRET", "DashboardPages"]
+__all__ = ["MAX_STREAMS", "SECRET", "DashboardPages"]
 
 MAX_STREAMS: Final = 16
 """The most pages that are open at the same time."""
-COOKIE: Final = b"unixsvc-session"
 SECRET: Final = b"X-CSRF-Token"
 """The header of requests that change something; a page of another origin cannot set it without CORS."""
 
 _log: Final = Logger(namespace="dashboard")
-_JSON: Final = b"application/json"
 _LOGS: Final = 200  # the most events of the log that a page shows
 _EVENTS: Final = 200  # the most that a page has at its start
 _ACTION: Final = re.compile(r"/actions/([a-z-]{1,20})")
-# The page has no inline scripts, and loads nothing from elsewhere.
-_HEADERS: Final = (
-    (b"Content-Security-Policy",
-     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"),
-    (b"X-Content-Type-Options", b"nosniff"),
-    (b"X-Frame-Options", b"DENY"),
-    (b"Referrer-Policy", b"no-referrer"),
-    (b"Cross-Origin-Opener-Policy", b"same-origin"),
-    (b"Cross-Origin-Resource-Policy", b"same-origin"),
-    (b"Cache-Control", b"no-cache"),
-)  # fmt: skip
 
 Answer = Callable[
     [Request], Coroutine[Any, Any, bytes | None]
@@ -109,11 +103,14 @@ class DashboardPages(Resource):
         self._reactor = reactor
         self._feed = feed
         self._sessions = sessions
+        self._recent = RecentCalls(orchestrator.inspector)
         self._streams: set[EventStream] = set()
         self._routes: dict[str, dict[str, _Route]] = {
             "/stream": {"GET": _Route(self._stream)},
             "/snapshot": {"GET": _Route(self._snapshot)},
             "/requests": {"GET": _Route(self._requests)},
+            "/requests/slowest": {"GET": _Route(lambda request: self._ended(request, "slowest"))},
+            "/requests/failed": {"GET": _Route(lambda request: self._ended(request, "failed"))},
             "/logs": {"GET": _Route(self._logs)},
             "/events": {"GET": _Route(self._events)},
             "/session": {
@@ -149,15 +146,15 @@ class DashboardPages(Resource):
     async def _answer(self, request: Request) -> None:
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
-        for name, value in _HEADERS:
+        for name, value in HEADERS:
             request.setHeader(name, value)
         try:
             body = await self._dispatch(request)
         except ServiceError as error:
-            body = _refuse(request, error)
+            body = refuse(request, error)
         except Exception:
             _log.failure("a request of the page has failed")
-            body = _refuse(request, Internal())
+            body = refuse(request, Internal())
         if body is not None and not gone:
             request.setHeader(b"Content-Length", b"%d" % len(body))
             request.write(body)
@@ -171,14 +168,14 @@ class DashboardPages(Resource):
         if route is None:
             raise MethodNotAllowed([*by_method])
         if method not in ("GET", "HEAD"):
-            _check_origin(request)
+            check_origin(request)
         if not (route.open or self._public) and self._reader(request) is None:
             raise Unauthorized("log in with the token of an operator")
         return await route.answer(request)
 
     def _find(self, path: str) -> dict[str, _Route]:
         if path in FILES:
-            return {"GET": _Route(_send_file, open=True)}
+            return {"GET": _Route(send_file, open=True)}
         if (found := _ACTION.fullmatch(path)) is not None and found[1] in ACTIONS:
             return {"POST": _Route(self._act)}
         if path in self._routes:
@@ -200,13 +197,16 @@ class DashboardPages(Resource):
         stream.start()
 
     async def _snapshot(self, request: Request) -> bytes:
-        return _json(request, await self._feed.snapshot())
+        return to_json(request, await self._feed.snapshot())
 
     async def _requests(self, request: Request) -> bytes:
-        return _json(request, await self._orchestrator.inspector.requests())
+        return to_json(request, await self._orchestrator.inspector.requests())
+
+    async def _ended(self, request: Request, topic: Topic) -> bytes:
+        return to_json(request, await self._recent.find(topic, argument(request, b"service")))
 
     async def _events(self, request: Request) -> bytes:
-        return _json(request, self._orchestrator.events.find()[-_EVENTS:])
+        return to_json(request, self._orchestrator.events.find()[-_EVENTS:])
 
     def _happened(self, event: Event) -> None:
         if self._streams:
@@ -217,41 +217,39 @@ class DashboardPages(Resource):
 
     async def _logs(self, request: Request) -> bytes:
         """The last events of the log: they may have secrets of applications, so they are for operators."""
-        operator = self._sessions.actor(_cookie(request), _header(request, SECRET))
+        operator = self._sessions.actor(cookie_of(request), header_of(request, SECRET))
         operator.check("GET", "/logs")
-        given = {name.decode(): values[0].decode("utf-8", "replace") for name, values in _arguments(request)}
-        query = LogQuery(
-            given.get("service", ""), given.get("request", ""), given.get("level", "debug"), last=_LOGS
-        )
+        service, request_id = argument(request, b"service"), argument(request, b"request")
+        query = LogQuery(service, request_id, argument(request, b"level") or "debug", last=_LOGS)
         found = [event async for batch in await self._orchestrator.logs(query) for event in batch.events]
-        return _json(request, found)
+        return to_json(request, found)
 
     # Sessions.
 
     def _reader(self, request: Request) -> Operator | None:
-        return self._sessions.reader(_cookie(request))
+        return self._sessions.reader(cookie_of(request))
 
     async def _who(self, request: Request) -> bytes:
         operator = self._reader(request)
-        return _json(
+        return to_json(
             request, _Who(None if operator is None else operator.name, self._public or operator is not None)
         )
 
     async def _log_in(self, request: Request) -> bytes:
-        scheme, _, token = _header(request, b"Authorization").partition(" ")
+        scheme, _, token = header_of(request, b"Authorization").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("send the token of an operator, as Authorization: Bearer TOKEN")
         try:
             operator, session = self._sessions.log_in(token.strip())
         except Unauthorized:
-            _log.warn("a wrong token was entered on the page, from {address}", address=_address(request))
+            _log.warn("a wrong token was entered on the page, from {address}", address=address_of(request))
             raise
-        _log.info("{name} has logged in from {address}", name=operator.name, address=_address(request))
+        _log.info("{name} has logged in from {address}", name=operator.name, address=address_of(request))
         request.addCookie(COOKIE, session.cookie.encode(), path=b"/", httpOnly=True, sameSite=b"strict")
-        return _json(request, _Who(operator.name, reads=True, secret=session.secret))
+        return to_json(request, _Who(operator.name, reads=True, secret=session.secret))
 
     async def _log_out(self, request: Request) -> bytes:
-        self._sessions.log_out(_cookie(request))
+        self._sessions.log_out(cookie_of(request))
         if not self._public:
             self._end_streams()  # those of other sessions begin again
         request.addCookie(COOKIE, b"", path=b"/", max_age=b"0", httpOnly=True, sameSite=b"strict")
@@ -263,75 +261,11 @@ class DashboardPages(Resource):
     async def _act(self, request: Request) -> bytes:
         name = request.path.decode("latin-1").rpartition("/")[2]
         action = ACTIONS[name]
-        operator = self._sessions.actor(_cookie(request), _header(request, SECRET))
+        operator = self._sessions.actor(cookie_of(request), header_of(request, SECRET))
         operator.check(action.method, action.path)
         body = b"" if request.content is None else request.content.read()
         _log.info(
-            "{name} from {address}: {action} {order}", name=operator.name, address=_address(request),
+            "{name} from {address}: {action} {order}", name=operator.name, address=address_of(request),
             action=name, order=body.decode("utf-8", "replace"),
         )  # fmt: skip
-        return _json(request, await action.carry_out(self._orchestrator, body))
-
-
-async def _send_file(request: Request) -> bytes:
-    file = read_static(request.path.decode("latin-1"))
-    if file is None:
-        raise NotFound
-    request.setHeader(b"ETag", file.etag)
-    request.setHeader(b"Vary", b"Accept-Encoding")
-    if is_known(file.etag, request.requestHeaders.getRawHeaders(b"If-None-Match", [])):
-        request.setResponseCode(NOT_MODIFIED)
-        return b""
-    request.setHeader(b"Content-Type", file.content_type)
-    if not accepts_gzip(request.requestHeaders.getRawHeaders(b"Accept-Encoding", [])):
-        return file.plain
-    request.setHeader(b"Content-Encoding", b"gzip")
-    return file.body
-
-
-def _check_origin(request: Request) -> None:
-    """Check that the page itself has sent a request that changes something.
-
-    Browsers send ``Origin`` with all of these; other clients have to send it too.
-
-    :raises Forbidden: if not.
-    """
-    origins = request.requestHeaders.getRawHeaders(b"Origin", [])
-    sites = request.requestHeaders.getRawHeaders(b"Sec-Fetch-Site", [b"same-origin"])
-    host = {b"Host": request.requestHeaders.getRawHeaders(b"Host", [b""])}
-    if not origins or sites != [b"same-origin"] or not is_same_origin(origins, host):
-        raise Forbidden("this request is not from the page: its Origin is another one")
-
-
-def _json(request: Request, value: object) -> bytes:
-    request.setResponseCode(OK)
-    request.setHeader(b"Content-Type", _JSON)
-    request.setHeader(b"Cache-Control", b"no-store")
-    return msgspec.json.encode(value)
-
-
-def _refuse(request: Request, error: ServiceError) -> bytes:
-    request.setResponseCode(error.code)
-    request.setHeader(b"Content-Type", PROBLEM)
-    request.setHeader(b"Cache-Control", b"no-store")
-    if isinstance(error, Unauthorized):
-        request.setHeader(b"WWW-Authenticate", b"Bearer")
-    return problem(error.code, error.message, error.detail)
-
-
-def _header(request: Request, name: bytes) -> str:
-    return (request.getHeader(name) or b"").decode("latin-1")
-
-
-def _arguments(request: Request) -> Iterable[tuple[bytes, list[bytes]]]:
-    """The known parameters of a query, decoded."""
-    found = request.args or {}
-    return [(name, found[name]) for name in (b"service", b"request", b"level") if name in found]
-
-
-def _cookie(request: Request) -> str:
-    return (request.getCookie(COOKIE) or b"").decode("latin-1")
-
-
-def _address(request: Request) -> str:
-    return getattr(request.getClientAddress(), "host", None) or "a Unix socket"
+        return to_json(request, await action.carry_out(self._orchestrator, body))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from unixsvc.domain.message import Request
 from unixsvc.domain.path_prefix import HEALTH_ROUTES
+from unixsvc.domain.trace_context import TRACEPARENT, is_sampled, trace_ids
 
 __all__ = ["NotableRequests", "NotedRequest", "caller_of"]
 
@@ -29,6 +30,7 @@ class NotedRequest(Struct, frozen=True):
     :ivar seconds: how long it has taken.
     :ivar route: the method and the pattern of its route; empty if it has none.
     :ivar caller: as in ``unixsvc ps``.
+    :ivar trace_id: that of its trace, if that is recorded; empty otherwise.
     """
 
     id: str
@@ -39,6 +41,7 @@ class NotedRequest(Struct, frozen=True):
     path: str
     route: str = ""
     caller: str = ""
+    trace_id: str = ""
 
 
 class NotableRequests:
@@ -78,6 +81,7 @@ class NotableRequests:
             request.path[:_LONGEST_PATH],
             route,
             caller_of(request),
+            _trace_of(request),
         )
         if code >= 500:
             self._failed.append(noted)
@@ -118,6 +122,11 @@ class NotableRequests:
         """Those with a code of 500 or more in the last minutes, the latest first."""
         since = self._now() - _PERIOD * _PERIODS
         return [each for each in reversed(self._failed) if each.ended >= since]
+
+
+def _trace_of(request: Request) -> str:
+    traceparent = request.meta.get(TRACEPARENT, "")
+    return trace_ids(traceparent)[0] if is_sampled(traceparent) else ""
 
 
 def caller_of(request: Request) -> str:

@@ -21,7 +21,7 @@ from unixsvc.dashboard.site import PageSite
 from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ProcessFigures, ServiceFigures, WorkerFigures
-from unixsvc.orchestrator.inspection.interfaces import ListedRequest, RequestList
+from unixsvc.orchestrator.inspection.interfaces import EndedList, EndedRequest, ListedRequest, RequestList
 from unixsvc.security.access import AcceptedToken, digest_of
 from unixsvc.service.inspection.model import Cancellation
 from unixsvc.telemetry.log_query import LogBatch, LogQuery
@@ -95,6 +95,11 @@ class FakeOrchestrator:
     async def requests(self, service: str = "") -> RequestList:
         """The requests in flight."""
         return RequestList([ListedRequest("7f", "call", "GET", "/slow", service="home", pid=7)], [])
+
+    async def ended(self, topic: str, service: str = "") -> EndedList:
+        """The slowest or the failed requests."""
+        self.done.append((topic, service))
+        return EndedList([EndedRequest("7f", 990.0, 2.5, 200, "GET", "/slow/1", "GET /slow/{id}")], [])
 
     async def logs(self, query: LogQuery) -> AsyncIterator[LogBatch]:
         """The log."""

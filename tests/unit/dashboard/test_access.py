@@ -25,7 +25,7 @@ class ReadTests(PageTestCase):
     def test_token_required(self) -> None:
         """With token = "required", figures are for operators; the page itself, which has none, is for all."""
         self.pages.use(Dashboard(token="required"))
-        for path in "/snapshot", "/requests", "/events", "/stream":
+        for path in "/snapshot", "/requests", "/requests/slowest", "/requests/failed", "/events", "/stream":
             reply = self.request("GET", path)
             self.assertEqual((reply.code, reply.headers["www-authenticate"]), (401, "Bearer"), path)
         self.assertEqual(self.request("GET", "/").code, 200)

@@ -9,11 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from tests.unit.dashboard.page_requests import PageTestCase, figures
 from unixsvc.dashboard import files
+from unixsvc.dashboard.ended import RecentCalls
 from unixsvc.dashboard.files import FILES
 from unixsvc.dashboard.pages import MAX_STREAMS
 
@@ -80,6 +82,32 @@ class FileTests(PageTestCase):
         reply = self.request("DELETE", "/app.js", headers={"Origin": "http://localhost:8090"})
         self.assertEqual(reply.code, 405)
         self.assertEqual(self.request("HEAD", "/").body, b"")
+
+
+class EndedTests(PageTestCase):
+    """The slowest and the failed calls."""
+
+    def test_asked_when_wanted(self) -> None:
+        """Workers are asked when a page wants to know, and then once for several pages."""
+        self.send("GET", "/stream")
+        self.clock.advance(10)
+        self.assertEqual(self.orchestrator.done, [])
+        for _ in range(2):
+            found = self.request("GET", "/requests/slowest?service=home").json()
+            self.assertEqual((found["requests"][0]["id"], found["requests"][0]["seconds"]), ("7f", 2.5))
+            self.assertGreater(found["time"], found["requests"][0]["ended"])
+        self.request("GET", "/requests/failed")
+        self.assertEqual(self.orchestrator.done, [("slowest", "home"), ("failed", "")])
+
+    def test_not_too_old(self) -> None:
+        """An answer is shared for two seconds, unless the clock was set back."""
+        now = 1000.0
+        inspector: Any = self.orchestrator  # it has what is used
+        recent = RecentCalls(inspector, lambda: now)
+        for now, asked in (1000.0, 1), (1001.9, 1), (1002.0, 2), (900.0, 3):
+            found = self.successResultOf(Deferred.fromCoroutine(recent.find("failed")))
+            self.assertEqual(len(self.orchestrator.done), asked)
+            self.assertLess(abs(found.time - now), 2.0)
 
 
 class StreamTests(PageTestCase):

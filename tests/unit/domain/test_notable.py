@@ -33,6 +33,13 @@ class NotableTests(SynchronousTestCase):
         self.assertEqual(self.slowest(), [float(each // 2) for each in range(59, 39, -1)])
         self.assertEqual(self.notable.slow_from, 20.0)
 
+    def test_trace(self) -> None:
+        """A request has the id of its trace if that is recorded: there is nothing to look at otherwise."""
+        for flags in ("01", "00", "a-bad-value"):
+            traceparent = f"00-{7:032x}-{8:016x}-{flags}"
+            self.notable.note(Request("GET", "/", meta={"traceparent": traceparent}), "GET /", 500, 0.1)
+        self.assertEqual([each.trace_id for each in self.notable.failed()], ["", "", f"{7:032x}"])
+
     def test_minutes(self) -> None:
         """Each minute has its slowest; those of before the last five minutes are forgotten."""
         for _ in range(20):

@@ -47,7 +47,7 @@ class View:
     :param wanted: shows only services, workers and routes whose name contains this.
     :ivar paused: whether the rows stay as they are.
     :ivar order: what waits for a confirmation.
-    :ivar level_of: the service whose log level is asked for; empty for all processes.
+    :ivar level_of: the service whose log level is chosen; empty for all processes.
     """
 
     def __init__(self, sort: str = "name", wanted: str = "") -> None:

@@ -3,6 +3,7 @@
 import {Actions} from "./actions.js";
 import {Flight} from "./calls.js";
 import {Table, find, make, setClass, setText} from "./dom.js";
+import {Ended} from "./ended.js";
 import {Events} from "./events.js";
 import {count, rate, seconds} from "./format.js";
 import {Graph, breaker, callsOf, tone} from "./graph.js";
@@ -29,8 +30,10 @@ class Page {
       event => this.events.add(event), () => this.events.load(),
     );
     this.actions = new Actions(() => this.source.open());
-    this.flight = new Flight(this.actions);
     this.logs = new Logs();
+    const showLog = id => this.logs.showRequest(id);
+    this.flight = new Flight(this.actions, showLog);
+    this.ended = new Ended((service, route) => this.choose(service, route || ALL), showLog);
     this.#readAddress();
     addEventListener("hashchange", () => { this.#readAddress(); this.draw(); });
     document.addEventListener("click", event => this.#clicked(event));
@@ -67,6 +70,7 @@ class Page {
       [this.service, this.route] = [names[0], ALL];
       this.events.only(this.service);
       this.logs.only(this.service);
+      this.ended.only(this.service);
     }
     const rows = serviceRows(snapshot);
     this.services.show(rows, this.service);
@@ -117,6 +121,7 @@ class Page {
     [this.service, this.route] = [service, route];
     this.events?.only(service);
     this.logs?.only(service);
+    this.ended?.only(service);
   }
 
   #connection(state, text) {

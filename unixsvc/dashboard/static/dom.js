@@ -24,7 +24,8 @@ export function setAttribute(node, name, value) {
 }
 
 // A table whose rows have keys. A column has a title, and functions of a row: text, and maybe order, tone (a class),
-// draw (fills a cell instead of text). The first column is the header of the row; choose makes it a button.
+// draw (fills a cell instead of text), press (makes the text a button, which says label to screen readers).
+// The first column is the header of the row; choose makes it a button.
 export class Table {
   constructor(element, columns, {empty, choose = null, key = row => row.key, sort = null, label = ""}) {
     this.columns = columns;
@@ -113,13 +114,13 @@ export class Table {
     found.cells = this.columns.map((column, index) => {
       const cell = make(index ? "td" : "th", index ? {class: classes(column)} : {scope: "row", class: classes(column)});
       found.element.append(cell);
-      if (index === 0 && this.choose) {
-        found.button = make("button", {type: "button"});
-        found.button.addEventListener("click", () => this.choose(key, found.row));
-        cell.append(found.button);
-        return found.button;
-      }
-      return cell;
+      const press = column.press ?? (index === 0 && this.choose ? row => this.choose(key, row) : null);
+      if (!press) return cell;
+      const button = make("button", {type: "button"});
+      button.addEventListener("click", () => press(found.row));
+      cell.append(button);
+      if (index === 0) found.button = button;
+      return button;
     });
     this.rows.set(key, found);
     return found;
@@ -131,6 +132,8 @@ export class Table {
       const cell = found.cells[index];
       if (column.draw) column.draw(cell, row);
       else setText(cell, String(column.text(row)));
+      if (column.label) setAttribute(cell, "aria-label", column.label(row));
+      if (column.press) cell.hidden = column.text(row) === "";
       if (column.tone) setClass(cell, `${classes(column)} ${column.tone(row)}`.trim());
     });
   }

@@ -22,6 +22,15 @@ export class Logs {
     this.service = service;
   }
 
+  // The log of a request.
+  showRequest(id) {
+    find("#log-request").value = id;
+    find("#log-on").checked = true;
+    find("#logs").scrollIntoView();
+    find("#log-request").focus({preventScroll: true});
+    this.#ask();
+  }
+
   async #ask() {
     if (!find("#log-on").checked || document.hidden) return;
     const wanted = {request: find("#log-request").value.trim(), level: find("#log-level").value};
