@@ -193,7 +193,7 @@ class PromtoolTests(SynchronousTestCase):
 class PrometheusTests(MetricsTestCase):
     """A real Prometheus scrapes a real orchestrator."""
 
-    def start_prometheus(self, target: str) -> str:
+    def start_prometheus(self, target: str, *options: str) -> str:
         """Start it; its address."""
         Path(self.folder, "prometheus.yml").write_text(
             # The time limit of a scrape is the interval, and on a busy machine a scrape takes half a second.
@@ -206,6 +206,7 @@ class PrometheusTests(MetricsTestCase):
             f"--config.file={self.folder}/prometheus.yml",
             f"--storage.tsdb.path={self.folder}/data",
             "--web.listen-address=127.0.0.1:0",
+            *options,
         )
         found: queue.SimpleQueue[str] = queue.SimpleQueue()
         assert process.stderr is not None
@@ -256,6 +257,33 @@ class PrometheusTests(MetricsTestCase):
         with contextlib.suppress(self.failureException):
             self.eventually(all_have_data, self.on_busy_machine(30.0))
         self.assertEqual(wanted, set())
+
+    def test_exemplars(self) -> None:
+        """From the histogram of latencies to the traces of recorded requests, by way of their ids."""
+        # Spans need not arrive anywhere for that.
+        self.configure(
+            self.config + '[tracing]\nexporter = "otlp"\nsample = 1.0\ninterval = 3600\nflush_timeout = 0.1\n'
+        )
+        address = self.address_of(self.start())
+        prometheus = self.start_prometheus(address, "--enable-feature=exemplar-storage")
+        name = "unixsvc_request_duration_seconds_bucket"
+        found: list[Any] = []
+
+        def has_exemplars() -> bool:
+            self.ask("metered", "/order/pen")
+            query = urllib.parse.urlencode({"query": name, "start": "0", "end": "9999999999"})
+            url = f"http://{prometheus}/api/v1/query_exemplars?{query}"
+            with urllib.request.urlopen(url, timeout=30) as response:  # it is http
+                found[:] = json.load(response)["data"]
+            return bool(found)
+
+        self.eventually(has_exemplars, self.on_busy_machine(30.0))
+        labels = found[0]["seriesLabels"]
+        self.assertEqual((labels["service"], labels["route"]), ("metered", "/order/{kind}"))
+        exemplar = found[0]["exemplars"][0]
+        self.assertRegex(exemplar["labels"]["trace_id"], "^[0-9a-f]{32}$")
+        self.assertRegex(exemplar["labels"]["span_id"], "^[0-9a-f]{16}$")
+        self.assertLessEqual(float(exemplar["value"]), float(labels["le"]))
 
     def test_alert(self) -> None:
         """A worker that dies again and again is an alert; the metrics pass the checks of promtool."""

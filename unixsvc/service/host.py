@@ -30,6 +30,8 @@ from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from unixsvc.tracing.exemplars import SpanExample
+
 __all__ = ["ServiceHost"]
 
 # Interval at which a draining service checks for work that no connection keeps the service open for, in
@@ -143,6 +145,11 @@ class ServiceHost(MultiService):
     def stats(self) -> StatsReport:
         """The current statistics."""
         return self._core.statistics.report()
+
+    def span_examples(self) -> list[SpanExample]:
+        """Recorded requests as examples of latencies; none without traces."""
+        tracing = self._core.tracing
+        return [] if tracing is None else tracing.examples()
 
     async def inspect(self, topic: str, options: Mapping[str, Any]) -> bytes:
         """Answer a question of an operator; see :func:`unixsvc.service.inspection.topics.answer`."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unixsvc.domain.handle_message import HandleMessage
     from unixsvc.domain.message import Request
     from unixsvc.routing.router import Router
+    from unixsvc.tracing.exemplars import SpanExample
 
 __all__ = ["ServiceTracing", "start_tracing"]
 
@@ -58,14 +59,18 @@ class ServiceTracing:
         """Return what answers requests with spans (IHandleMessage)."""
         from unixsvc.service.calls.traced import TracedHandle
 
-        def route_of(request: Request) -> str:
+        def route_of(request: Request) -> tuple[str, str]:
             mount = repository.mount_of(request.path)
             if mount is not None:
-                return f"{mount}/*"
+                return "*", f"{mount}/*"
             route = router.route_of(request)
-            return "" if route is None else route.pattern
+            return ("", "") if route is None else (route.method, route.pattern)
 
         return TracedHandle(handle, self._server, route_of).as_function()
+
+    def examples(self) -> list[SpanExample]:
+        """The last recorded requests of each route."""
+        return self._server.recent.examples()
 
     def failed(self, error: BaseException, request: Request) -> None:
         """Record an exception that the peer must not see."""

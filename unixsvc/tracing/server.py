@@ -27,6 +27,7 @@ from unixsvc.tracing.attributes import (
     rpc_name,
 )
 from unixsvc.tracing.context import context_of, traceparent_of
+from unixsvc.tracing.exemplars import RecentSpans
 from unixsvc.tracing.sampling import Countdown, gap
 from unixsvc.tracing.sdk_spans import SpanFactory
 from unixsvc.tracing.span import EndingSpan
@@ -40,11 +41,13 @@ _SERVED: Final = "unixsvc-served"
 class ServedSpan(EndingSpan):
     """The span of a request.
 
+    :ivar series: the route in the metrics, as ``GET /user/{id}``; empty without one.
     :ivar streams_since: when its stream has begun, on a monotonic clock; None if it is no stream.
     """
 
-    __slots__ = ("streams_since",)
+    __slots__ = ("series", "streams_since")
 
+    series: str
     streams_since: float | None
 
 
@@ -63,6 +66,7 @@ class ServerSpans:
     :param draw: as :func:`~unixsvc.tracing.sampling.gap`.
     :param clock: a monotonic clock, in seconds.
     :ivar roots: counts requests whose callers have not decided.
+    :ivar recent: the last spans of each route.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class ServerSpans:
         self._from_http = Countdown(share, draw)
         self._active: dict[int, ServedSpan] = {}
         self.roots = Countdown(share, draw)
+        self.recent = RecentSpans()
 
     def caller_decides(self, request: Request) -> bool | None:
         """Whether the caller records the trace; None if it leaves that to the service."""
@@ -100,18 +105,23 @@ class ServerSpans:
         mark_unsampled(request)
         return False
 
-    def start(self, request: Request, route: str, deadline_left: float) -> ServedSpan:
-        """Start the span of a request, which calls to other services and the log find in its ``meta``."""
+    def start(self, request: Request, route: tuple[str, str], deadline_left: float) -> ServedSpan:
+        """Start the span of a request, which calls to other services and the log find in its ``meta``.
+
+        :param route: its method and its pattern; both are empty without one.
+        """
+        method, pattern = route
         parent = context_of(request.meta)
         over_http = request.headers is not None
         if over_http:
-            name, attributes = http_name(request, route), http_attributes(request, route, deadline_left)
+            name, attributes = http_name(request, pattern), http_attributes(request, pattern, deadline_left)
         else:
-            name = rpc_name(self._service, request, route)
-            attributes = rpc_attributes(self._service, request, route, deadline_left)
+            name = rpc_name(self._service, request, pattern)
+            attributes = rpc_attributes(self._service, request, pattern, deadline_left)
         span = self._spans.start(name, SpanKind.SERVER, parent, attributes)
         status = HTTP_STATUS if over_http else RPC_STATUS
         served = ServedSpan(span, parent, status, _FAILURE, is_text=not over_http)
+        served.series = f"{method} {pattern}" if pattern else ""
         served.streams_since = None
         served.context = set_span_in_context(span, Context({**parent, _SERVED: served}))
         set_meta(request, {TRACEPARENT: traceparent_of(span.get_span_context())})
@@ -132,4 +142,6 @@ class ServerSpans:
     def end(self, request: Request, served: ServedSpan, code: int) -> None:
         """End the span of a request."""
         self._active.pop(request.number, None)
-        served.end(code)
+        if not served.ended:
+            served.end(code)
+            self.recent.note(served.series, served.span)

@@ -224,7 +224,7 @@ class CallSpanTests(RecordedCase):
 
         self.make(link_after=60.0)
         request = self.serve_request(traceparent=PARENT)
-        served = self.server.start(request, "/items", 30.0)
+        served = self.server.start(request, ("GET", "/items"), 30.0)
         self.server.streams(served)
         token = attach(served.context)
         self.addCleanup(detach, token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from unixsvc.orchestrator.exporter.definitions import DEFINITIONS
 from unixsvc.orchestrator.figures import ProcessFigures, ServiceFigures, WorkerFigures
 from unixsvc.orchestrator.pool.model import WorkerPhase
 from unixsvc.telemetry.exposition.latency import LatencyBuckets
-from unixsvc.telemetry.exposition.model import Family, Kind, Sample, label_text
+from unixsvc.telemetry.exposition.model import Exemplar, Family, Kind, Sample, label_text
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
 __all__ = ["FamilyBuilder", "ServiceLimits"]
@@ -75,8 +75,17 @@ class FamilyBuilder:
         if max_descriptors is not None:
             self._add("process_max_fds", "", max_descriptors)
 
-    def add_service(self, name: str, figures: ServiceFigures, limits: ServiceLimits) -> None:
-        """Add one service."""
+    def add_service(
+        self,
+        name: str,
+        figures: ServiceFigures,
+        limits: ServiceLimits,
+        requests: Mapping[str, Sequence[Exemplar]] = {},
+    ) -> None:
+        """Add one service.
+
+        :param requests: recorded requests by route.
+        """
         service = label_text({"service": name})
         phases = [each.phase for each in figures.workers]
         self._add("unixsvc_service_up", service, int(WorkerPhase.READY.value in phases))
@@ -85,7 +94,7 @@ class FamilyBuilder:
             self._add("unixsvc_workers", _with(service, state=phase), phases.count(phase))
         for reason in dict.fromkeys((*_EXITS, *figures.exits)):
             self._add("unixsvc_worker_exits", _with(service, reason=reason), figures.exits.get(reason, 0))
-        self._add_requests(service, figures.metrics)
+        self._add_requests(service, figures.metrics, requests)
         self._add_clients(service, figures.metrics)
         self._add_limits(service, limits)
         self._add_workers(service, figures.workers)
@@ -111,7 +120,9 @@ class FamilyBuilder:
         family = self._families[name]
         family.samples.append(Sample("_total" if family.kind == "counter" else "", labels, value))
 
-    def _add_requests(self, service: str, metrics: MetricsSnapshot) -> None:
+    def _add_requests(
+        self, service: str, metrics: MetricsSnapshot, exemplars: Mapping[str, Sequence[Exemplar]]
+    ) -> None:
         for route, counts in metrics.by_route().items():
             method, _, pattern = route.partition(" ")
             labels = _with(service, method=method, route=pattern)
@@ -119,7 +130,8 @@ class FamilyBuilder:
                 self._add("unixsvc_requests", _with(labels, code=str(code) if code else _OTHER_CODE), count)
             self._add("unixsvc_request_errors", labels, counts.errors)
             histogram = self._families["unixsvc_request_duration_seconds"].samples
-            histogram.extend(self._latency.samples(labels, counts.buckets, counts.seconds))
+            found = exemplars.get(route, ())
+            histogram.extend(self._latency.samples(labels, counts.buckets, counts.seconds, found))
         for caller, counts in metrics.by_caller().items():
             labels = _with(service, caller=caller)
             self._add("unixsvc_caller_requests", labels, counts.requests)

@@ -96,8 +96,9 @@ class Scraper:
         return b"".join([*parts, END.encode() if open_metrics else b""])
 
     def _add(self, builder: FamilyBuilder, name: str) -> None:
-        builder.add_service(name, self._source.figures(name), self._source.limits(name))
         application = self._source.app_metrics(name)
+        figures, limits = self._source.figures(name), self._source.limits(name)
+        builder.add_service(name, figures, limits, application.requests)
         if application.workers or application.ended:
             builder.add_application(service_families(name, application, self.settings.gauges))
 

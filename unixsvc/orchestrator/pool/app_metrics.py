@@ -1,14 +1,14 @@
-"""The metrics of the application of one service, as its workers report them."""
+"""What the workers of one service report at a scrape: the metrics of their application, and examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 from twisted.logger import Logger
 
-from unixsvc.orchestrator.worker.messages import AppMetrics
+from unixsvc.orchestrator.worker.messages import AppMetrics, RequestExamples
 
 if TYPE_CHECKING:
     from unixsvc.telemetry.exposition.application import AppFamily, AppSnapshot
@@ -21,12 +21,14 @@ class AppMetricsReader:
 
     :param log: of the worker.
     :ivar families: the latest ones.
+    :ivar examples: the latest :attr:`RequestExamples.found`.
     """
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._parts: list[str] = []
         self.families: list[AppFamily] = []
+        self.examples: Sequence[tuple[str, str, str, float, float]] = []
 
     def read(self, report: AppMetrics) -> None:
         """Read a part of a report."""
@@ -35,6 +37,10 @@ class AppMetricsReader:
             text = "".join(self._parts)
             self._parts.clear()
             self._decode(text)
+
+    def read_examples(self, report: RequestExamples) -> None:
+        """Read requests that are recorded."""
+        self.examples = report.found
 
     def _decode(self, text: str) -> None:
         # Late, also below: few applications have metrics of their own.
@@ -62,7 +68,9 @@ def snapshot_of(
 
     :param workers: the number, the slot and the reader of each.
     """
-    from unixsvc.telemetry.exposition.application import AppSnapshot, WorkerMetrics
+    from unixsvc.telemetry.exposition.application import AppSnapshot, WorkerMetrics, exemplars_of
 
-    present = [WorkerMetrics(number, slot, each.families) for number, slot, each in workers if each.families]
-    return AppSnapshot(present, list(ended))
+    readers = list(workers)
+    present = [WorkerMetrics(number, slot, each.families) for number, slot, each in readers if each.families]
+    examples = [example for _, _, each in readers for example in each.examples]
+    return AppSnapshot(present, list(ended), exemplars_of(examples))

@@ -173,11 +173,12 @@ class InlinePool(ListeningPool):
         return PoolSnapshot([worker], listen=listen, schedules=self._scheduler.status())
 
     def app_metrics(self) -> AppSnapshot:
-        """None: all services of this process have one registry, so it is not known whose they are."""
+        """Recorded requests. All services of this process have one registry, so none of the application."""
         # Late: few systems serve metrics.
-        from unixsvc.telemetry.exposition.application import AppSnapshot
+        from unixsvc.telemetry.exposition.application import AppSnapshot, exemplars_of
 
-        return AppSnapshot([])
+        host = self._service_host
+        return AppSnapshot([], requests=exemplars_of([] if host is None else host.span_examples()))
 
     def refresh(self) -> Deferred[None]:
         """Do nothing: the statistics of this process are always current."""

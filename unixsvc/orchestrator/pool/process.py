@@ -362,6 +362,7 @@ _REPORT_HANDLERS: Final[dict[type[messages.Report], Callable[[WorkerProcess, Any
     StatsReport: WorkerProcess._reported,
     messages.Inspected: lambda worker, report: worker._questions.answered(report),
     messages.AppMetrics: lambda worker, report: worker.app_metrics.read(report),
+    messages.RequestExamples: lambda worker, report: worker.app_metrics.read_examples(report),
     messages.JobStarted: lambda worker, report: worker._owner.job_reported(worker, report),
     messages.JobEnded: lambda worker, report: worker._owner.job_reported(worker, report),
 }

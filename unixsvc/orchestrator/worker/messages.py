@@ -8,6 +8,7 @@ interpreter compares the versions first.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -39,6 +40,7 @@ __all__ = [
     "Report",
     "ReportAppMetrics",
     "ReportStats",
+    "RequestExamples",
     "RunJob",
     "SetCertificates",
     "SetLogLevel",
@@ -92,7 +94,10 @@ class ReportStats(Struct, frozen=True, tag="stats"):
 
 
 class ReportAppMetrics(Struct, frozen=True, tag="app_metrics"):
-    """Report the metrics of the application, if it has some. It is sent at each scrape."""
+    """Report the metrics of the application, and :class:`RequestExamples`, if there are such.
+
+    It is sent at each scrape.
+    """
 
 
 class SetLogLevel(Struct, frozen=True, tag="log"):
@@ -221,6 +226,16 @@ class AppMetrics(Struct, frozen=True, tag="app_metrics"):
     more: bool = False
 
 
+class RequestExamples(Struct, frozen=True, tag="examples"):
+    """Requests that are recorded, as examples of latencies.
+
+    :ivar found: of each its route, the ids of its trace and its span, its duration and its end in
+        seconds; see ``SpanExample`` in :mod:`unixsvc.tracing.exemplars`.
+    """
+
+    found: Sequence[tuple[str, str, str, float, float]]
+
+
 Command = (
     DrainCommand
     | Inspect
@@ -241,6 +256,7 @@ Report = (
     | JobEnded
     | Inspected
     | AppMetrics
+    | RequestExamples
 )
 
 decode_command = msgspec.json.Decoder(Command).decode

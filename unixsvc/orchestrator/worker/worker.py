@@ -44,6 +44,7 @@ from unixsvc.orchestrator.worker.messages import (
     JobStarted,
     ReportAppMetrics,
     ReportStats,
+    RequestExamples,
     RunJob,
     SetCertificates,
     SetLogLevel,
@@ -164,7 +165,7 @@ class Worker:
     def report_app_metrics(self, command: ReportAppMetrics) -> None:
         """Report the metrics of the application, if it has some."""
         if self._host is not None:
-            self._report_app_metrics()
+            self._report_app_metrics(self._host)
 
     def inspect(self, command: Inspect) -> None:
         """Answer a question of an operator."""
@@ -318,13 +319,15 @@ class Worker:
             self._stop()
             return
         if self._host is not None:
-            self._report_app_metrics()
+            self._report_app_metrics(self._host)
             self._control.report(self._host.stats())  # the last requests would not be counted otherwise
         self._runtime.flush_log()  # an exit handler of the application may take the rest of the time
         self._ended = True
         self._control.close()
 
-    def _report_app_metrics(self) -> None:
+    def _report_app_metrics(self, host: ServiceHost) -> None:
+        if examples := host.span_examples():
+            self._control.report(RequestExamples(examples))
         if "prometheus_client" in sys.modules:
             # Late: few applications have metrics of their own.
             from unixsvc.orchestrator.worker.app_metrics import report_metrics

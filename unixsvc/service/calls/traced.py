@@ -36,10 +36,12 @@ class TracedHandle:
 
     :param handle: answers the requests.
     :param spans: makes the spans.
-    :param route_of: the pattern of a request's route; empty without one.
+    :param route_of: the method and the pattern of a request's route; both are empty without one.
     """
 
-    def __init__(self, handle: HandleMessage, spans: ServerSpans, route_of: Callable[[Request], str]) -> None:
+    def __init__(
+        self, handle: HandleMessage, spans: ServerSpans, route_of: Callable[[Request], tuple[str, str]]
+    ) -> None:
         self._handle = handle
         self._spans = spans
         self._route_of = route_of

@@ -20,6 +20,7 @@ __all__ = [
     "AppSnapshot",
     "WorkerMetrics",
     "decode_families",
+    "exemplars_of",
     "service_families",
     "sum_families",
 ]
@@ -70,10 +71,12 @@ class AppSnapshot(Struct, frozen=True):
     """The metrics of the application of one service.
 
     :ivar ended: what workers have counted that have ended.
+    :ivar requests: recorded requests by route, as ``GET /user/{id}``.
     """
 
     workers: list[WorkerMetrics]
     ended: Sequence[AppFamily] = ()
+    requests: Mapping[str, Sequence[Exemplar]] = {}
 
 
 def decode_families(text: str) -> list[AppFamily]:
@@ -88,6 +91,19 @@ def _has_plain_names(family: AppFamily) -> bool:
     names = {family.name, *(name for sample in family.samples for name in sample.labels)}
     suffixes = {sample.suffix for sample in family.samples}
     return all(map(_NAME.fullmatch, names)) and all(_NAME.fullmatch(family.name + each) for each in suffixes)
+
+
+def exemplars_of(requests: Iterable[tuple[str, str, str, float, float]]) -> dict[str, list[Exemplar]]:
+    """Recorded requests by route.
+
+    :param requests: of each its route, the ids of its trace and its span, its duration and its end in
+        seconds.
+    """
+    found: dict[str, list[Exemplar]] = {}
+    for route, trace, span, seconds, time in requests:
+        exemplar = Exemplar({"trace_id": trace, "span_id": span}, seconds, time)
+        found.setdefault(route, []).append(exemplar)
+    return found
 
 
 def sum_families(before: Iterable[AppFamily], families: Iterable[AppFamily]) -> list[AppFamily]:

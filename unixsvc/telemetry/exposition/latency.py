@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from unixsvc.domain.latency_buckets import BUCKETS, bucket_bounds
-from unixsvc.telemetry.exposition.model import Sample
+from unixsvc.telemetry.exposition.model import Exemplar, Sample
 from unixsvc.telemetry.exposition.text import number_text
 
 __all__ = ["LatencyBuckets"]
@@ -29,18 +29,29 @@ class LatencyBuckets:
         ]
         self._ends = [f',le="{number_text(bound)}"' for bound in [*self._bounds, float("inf")]]
 
-    def samples(self, labels: str, buckets: Mapping[int, int], seconds: float) -> Iterator[Sample]:
+    def samples(
+        self,
+        labels: str,
+        buckets: Mapping[int, int],
+        seconds: float,
+        exemplars: Iterable[Exemplar] = (),
+    ) -> Iterator[Sample]:
         """The samples of one series.
 
         :param labels: at least one, as text.
         :param buckets: the number of latencies in each log-linear bucket.
         :param seconds: the sum of the latencies.
+        :param exemplars: some of the latencies; a bucket has the newest one of its own.
         """
+        newest = {
+            bisect_left(self._bounds, each.value): each
+            for each in sorted(exemplars, key=lambda each: each.time or 0.0)
+        }
         counts = [0] * len(self._ends)
         for bucket, count in buckets.items():
             counts[self._places[bucket]] += count
         total = 0
-        for end, total in zip(self._ends, accumulate(counts), strict=True):
-            yield Sample("_bucket", labels + end, total)
+        for place, (end, total) in enumerate(zip(self._ends, accumulate(counts), strict=True)):
+            yield Sample("_bucket", labels + end, total, newest.get(place))
         yield Sample("_sum", labels, float(seconds))
         yield Sample("_count", labels, total)

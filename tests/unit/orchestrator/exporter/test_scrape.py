@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
@@ -17,6 +18,7 @@ from unixsvc.orchestrator.exporter.families import ServiceLimits
 from unixsvc.orchestrator.exporter.scrape import Scraper
 from unixsvc.orchestrator.figures import ServiceFigures
 from unixsvc.telemetry.exposition.application import AppFamily, AppSample, AppSnapshot, WorkerMetrics
+from unixsvc.telemetry.exposition.model import Exemplar
 
 
 class CountingClock(Clock):
@@ -116,6 +118,19 @@ class ScrapeTests(SynchronousTestCase):
         ]
         self.source.metrics["shop"] = AppSnapshot(reports)
         self.assertIn('stock{service="shop"} 5.0\n', self.finished(self.scrape()))
+
+    def test_exemplars(self) -> None:
+        """Recorded requests are exemplars of the histogram of latencies, in OpenMetrics only."""
+        [route] = list(figures(WORKER).metrics.by_route())[:1]
+        recorded = {route: [Exemplar({"trace_id": "ab"}, 0.1, 1.5)], "GET /other": [Exemplar({}, 0.1)]}
+        self.source.metrics["shop"] = AppSnapshot([], requests=recorded)
+        text = self.finished(self.scrape(True))
+        [line] = [each for each in text.splitlines() if " # " in each]
+        self.assertIn('unixsvc_request_duration_seconds_bucket{service="shop",', line)
+        self.assertTrue(line.endswith(' # {trace_id="ab"} 0.1 1.500'), line)
+        parsed = list(text_string_to_metric_families(text))
+        self.assertTrue(parsed)
+        self.assertNotIn("trace_id", self.finished(self.scrape()))
 
     def test_warning(self) -> None:
         """A metric that cannot be served is logged once, and not at each scrape."""

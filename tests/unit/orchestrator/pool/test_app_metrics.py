@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tests.unit.orchestrator.pool.pool_harness import PoolTestCase
-from unixsvc.orchestrator.worker.messages import AppMetrics, ReportAppMetrics
+from unixsvc.orchestrator.worker.messages import AppMetrics, ReportAppMetrics, RequestExamples
 from unixsvc.telemetry.exposition.application import service_families
 
 
@@ -59,3 +59,15 @@ class AppMetricsTests(PoolTestCase):
         for text in "[1]", "[" * 100_000:
             first.report(AppMetrics(text))
         self.assertEqual(self.values(), {"counter": 2, "gauge": 2})
+
+    def test_examples(self) -> None:
+        """Recorded requests of all workers are exemplars; those of a worker that has ended are gone."""
+        first, second = self.run_pool()
+        first.report(RequestExamples([("GET /a", "1", "2", 0.5, 9.0)]))
+        second.report(RequestExamples([("GET /a", "3", "4", 0.6, 9.0), ("GET /b", "5", "6", 0.7, 9.0)]))
+        found = self.pool.app_metrics().requests
+        values = {route: sorted(each.value for each in exemplars) for route, exemplars in found.items()}
+        self.assertEqual(values, {"GET /a": [0.5, 0.6], "GET /b": [0.7]})
+        self.assertEqual(found["GET /b"][0].labels, {"trace_id": "5", "span_id": "6"})
+        second.end(by=9)
+        self.assertEqual([*self.pool.app_metrics().requests], ["GET /a"])

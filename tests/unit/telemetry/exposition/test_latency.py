@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from unixsvc.config.metrics import DEFAULT_BUCKETS
 from unixsvc.domain.latency_buckets import UNITS, bucket_of
 from unixsvc.telemetry.exposition.latency import LatencyBuckets
+from unixsvc.telemetry.exposition.model import Exemplar
 
 
 class LatencyTests(SynchronousTestCase):
@@ -25,6 +26,16 @@ class LatencyTests(SynchronousTestCase):
         ends = [("0.001", 0), ("0.01", 2), ("1.0", 3), ("+Inf", 7)]
         expected = [("_bucket", f'a="b",le="{end}"', count) for end, count in ends]
         self.assertEqual(found, [*expected, ("_sum", 'a="b"', 241.0), ("_count", 'a="b"', 7)])
+
+    def test_exemplars(self) -> None:
+        """The newest exemplar of each bucket stays; a bound belongs to the bucket that it ends."""
+        given = [
+            Exemplar({"trace_id": str(number)}, seconds, time)
+            for number, (seconds, time) in enumerate([(0.005, 2.0), (0.01, 3.0), (0.006, 1.0), (7.0, 1.0)])
+        ]
+        samples = LatencyBuckets([0.001, 0.01, 1]).samples('a="b"', {}, 0, given)
+        found = [each.exemplar and each.exemplar.labels["trace_id"] for each in samples]
+        self.assertEqual(found, [None, "1", None, "3", None, None])
 
     def test_accuracy(self) -> None:
         """Only latencies within 3.2 % of a bound count on the wrong side, from 1 µs on."""
