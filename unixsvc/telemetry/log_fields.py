@@ -27,11 +27,12 @@ _ECS_ACCESS: Final = {
     "address": "client.address",
     "caller": "user.name",
 }
+_ROUTE: Final = "http.route"
 # https://opentelemetry.io/docs/specs/semconv/registry/attributes/
 _OTEL_ACCESS: Final = {
     "method": "http.request.method",
     "path": "url.path",
-    "route": "http.route",
+    "route": _ROUTE,
     "code": "http.response.status_code",
     "bytes": "http.response.body.size",
     "address": "client.address",
@@ -54,6 +55,8 @@ def _as_ecs(record: LogRecord) -> bytes:
     }
     if record.request_id:
         line["http.request.id"] = record.request_id
+    if record.trace_id:
+        line |= {"trace.id": record.trace_id, "span.id": record.span_id}
     if record.traceback:
         line["error.stack_trace"] = record.traceback
     named, others = _split(record, _ECS_ACCESS)
@@ -69,6 +72,8 @@ def _as_ecs(record: LogRecord) -> bytes:
 def _as_otel(record: LogRecord) -> bytes:
     attributes, others = _split(record, _OTEL_ACCESS)
     attributes |= others
+    if isinstance(route := attributes.get(_ROUTE), str):
+        attributes[_ROUTE] = route.partition(" ")[2]  # without the method
     if record.traceback:
         attributes["exception.stacktrace"] = record.traceback
     if record.request_id:
@@ -87,6 +92,8 @@ def _as_otel(record: LogRecord) -> bytes:
         "InstrumentationScope": {"Name": record.logger or record.namespace},
         "Attributes": attributes,
     }
+    if record.trace_id:
+        line |= {"TraceId": record.trace_id, "SpanId": record.span_id}
     return _line(line)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+from msgspec import structs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.telemetry.access.test_entry import PLAIN
+from tests.unit.tracing.recorded import PARENT, SPAN, TRACE
 from unixsvc.telemetry.access.entry import EntryFormat
 from unixsvc.telemetry.log_fields import FIELD_NAMES
 from unixsvc.telemetry.log_record import LogRecord
@@ -81,9 +83,25 @@ class FieldTests(SynchronousTestCase):
     def test_otel_access(self) -> None:
         """A request has the attributes of the semantic conventions."""
         attributes = json.loads(FIELD_NAMES["otel"](ACCESS))["Attributes"]
-        self.assertEqual(attributes["http.route"], "GET /show/{id:int}")
+        self.assertEqual(attributes["http.route"], "/show/{id:int}")
         self.assertEqual(attributes["http.response.status_code"], 200)
         self.assertEqual(attributes["unixsvc.request.duration"], 0.001234)
+
+    def test_trace(self) -> None:
+        """Events of a trace have its ids, those of the access log too; others have none."""
+        entry = structs.replace(PLAIN, traceparent=PARENT)
+        for record in (
+            structs.replace(FAILED, trace_id=TRACE, span_id=SPAN),
+            EntryFormat("shop", 2).record(entry),
+        ):
+            line = json.loads(FIELD_NAMES["ecs"](record))
+            self.assertEqual((line["trace.id"], line["span.id"]), (TRACE, SPAN))
+            line = json.loads(FIELD_NAMES["otel"](record))
+            self.assertEqual((line["TraceId"], line["SpanId"]), (TRACE, SPAN))
+        names = {"trace.id", "span.id", "TraceId", "SpanId"}
+        for record in FAILED, ACCESS:
+            for write in FIELD_NAMES.values():
+                self.assertEqual(names & json.loads(write(record)).keys(), set())
 
     def test_escaped(self) -> None:
         """Characters that could be taken for something else are escaped, as in the other formats."""
