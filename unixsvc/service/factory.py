@@ -209,7 +209,7 @@ async def make_core(
         log=access_log(config, parts.get("access")),
     )
     contracts = ServiceContracts(config.service, router, mounts)
-    jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service)
+    jobs = make_job_runner(application, blocking, router, reactor, now, failures, config.service, tracing)
     return ServiceCore(
         config,
         application,
@@ -275,7 +275,7 @@ def handler_context(
         admission=admission,
         is_mounted=core.repository.is_mounted,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
-        on_refused=core.handle.refused,
+        on_refused=core.outer_handle.refused,
     )
 
 

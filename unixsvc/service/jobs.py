@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import svcs
 from msgspec import Struct
@@ -19,6 +19,7 @@ from unixsvc.domain.action_runner import ActionRunner
 from unixsvc.domain.interfaces import IBlockingRunner
 from unixsvc.domain.json import JsonObject
 from unixsvc.domain.message import Request
+from unixsvc.domain.trace_context import TRACEPARENT, trace_ids
 from unixsvc.errors import Cancelled, ConfigError, DeadlineExceeded
 from unixsvc.execution.background import RunningCoroutine
 from unixsvc.routing.container import ServiceContainer
@@ -27,6 +28,9 @@ from unixsvc.schedules.spec import JobRun, Schedule, ScheduleSpec
 from unixsvc.schedules.state import Run, as_datetime
 from unixsvc.telemetry.failure_log import FailureLog
 from unixsvc.telemetry.limited_logger import LimitedLogger
+
+if TYPE_CHECKING:
+    from unixsvc.tracing.span import EndingSpan
 
 __all__ = ["Job", "JobRunner", "make_jobs"]
 
@@ -99,6 +103,8 @@ class JobRunner:
     :param now: the clock of the request context, in seconds.
     :param failures: reports exceptions to the application.
     :param service: the name of the service, for the log.
+    :param start_span: starts the span of a run, or returns None; its arguments are the request and the number
+        of the attempt. None without traces.
     """
 
     def __init__(
@@ -111,6 +117,7 @@ class JobRunner:
         now: Callable[[], float],
         failures: FailureLog,
         service: str,
+        start_span: Callable[[Request, int], EndingSpan | None] | None = None,
     ) -> None:
         self._jobs = jobs
         self._container = container
@@ -120,6 +127,7 @@ class JobRunner:
         self._now = now
         self._failures = failures
         self._log = LimitedLogger(service)
+        self._start_span = start_span
         self._running: dict[int, RunningCoroutine[Failure | None] | None] = {}  # None before the start
         self._aborted = False
 
@@ -151,11 +159,15 @@ class JobRunner:
         request = Request("RUN", run.schedule)  # its id is that of the run, in the log and in calls
         job_run = JobRun(run.schedule, as_datetime(run.due) or _EPOCH, run.attempt, request.request_id)
         deadline = math.inf if schedule.timeout is None else self._now() + schedule.timeout
-        job = copy_context().run(
+        context = copy_context()
+        span = None if self._start_span is None else self._start_span(request, run.attempt)
+        if span is not None:
+            span.enter(context)
+        job = context.run(
             RunningCoroutine,
             self._run(self._jobs[run.schedule], job_run),
             (request, deadline),
-            partial(self._ended, run.number, job_run, request, on_ended),
+            partial(self._ended, run.number, job_run, request, span, on_ended),
         )
         self._running[run.number] = job
         if schedule.timeout is not None:
@@ -203,19 +215,23 @@ class JobRunner:
         number: int,
         run: JobRun,
         request: Request,
+        span: EndingSpan | None,
         on_ended: Callable[[str], object],
         failure: Failure | None,
     ) -> None:
         del self._running[number]
+        if span is not None:
+            span.end_run(None if failure is None else failure.value)
+        fields = {**_fields(run), "trace": trace_ids(request.meta.get(TRACEPARENT))}
         if self._aborted:
             message = "schedule {schedule}: the run for {tick} was interrupted"
-            self._log.emit("warn", "a run was interrupted", message, **_fields(run))
+            self._log.emit("warn", "a run was interrupted", message, **fields)
             return
         error = ""
         if failure is not None and failure.value is not None:
             error = type(failure.value).__name__
             message = "schedule {schedule}: the run for {tick} failed: {exception!r}"
-            self._log.failure(message, failure, exception=failure.value, **_fields(run))
+            self._log.failure(message, failure, exception=failure.value, **fields)
             self._failures.report(request, failure.value)
         on_ended(error)
 

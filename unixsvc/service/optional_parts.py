@@ -65,6 +65,7 @@ def make_job_runner(
     now: Callable[[], float],
     failures: FailureLog,
     service: str,
+    tracing: ServiceTracing | None,
 ) -> JobRunner | None:
     """Return what runs the jobs of an application; None if it has no schedules.
 
@@ -75,7 +76,17 @@ def make_job_runner(
     from unixsvc.service.jobs import JobRunner, make_jobs
 
     found = make_jobs(application.app.schedules, application.container)
-    return JobRunner(found, application.container, blocking, router.runner, reactor, now, failures, service)
+    return JobRunner(
+        found,
+        application.container,
+        blocking,
+        router.runner,
+        reactor,
+        now,
+        failures,
+        service,
+        None if tracing is None else tracing.start_job,
+    )
 
 
 def access_log(config: WorkerConfig, journal: Journal | None) -> AccessLog | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unixsvc.domain.message import Request
     from unixsvc.routing.router import Router
     from unixsvc.tracing.exemplars import SpanExample
+    from unixsvc.tracing.span import EndingSpan
 
 __all__ = ["ServiceTracing", "start_tracing"]
 
@@ -71,6 +72,10 @@ class ServiceTracing:
     def examples(self) -> list[SpanExample]:
         """The last recorded requests of each route."""
         return self._server.recent.examples()
+
+    def start_job(self, request: Request, attempt: int) -> EndingSpan | None:
+        """Start the span of a run of a job, see :meth:`unixsvc.tracing.server.ServerSpans.start_job`."""
+        return self._server.start_job(request, attempt)
 
     def failed(self, error: BaseException, request: Request) -> None:
         """Record an exception that the peer must not see."""

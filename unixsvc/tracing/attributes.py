@@ -22,6 +22,7 @@ __all__ = [
     "call_name",
     "http_attributes",
     "http_name",
+    "job_attributes",
     "rpc_attributes",
     "rpc_name",
 ]
@@ -64,11 +65,12 @@ def http_attributes(request: Request, route: str, deadline_left: float) -> Attri
     method = "GET" if request.channel is not None else request.method
     found: Attributes = {
         "http.request.method": method if method in _HTTP_METHODS else _OTHER,
-        _PATH: request.path[:_MAX_TEXT],
         "url.scheme": "https" if request.secure else "http",
         DEADLINE_LEFT: deadline_left,
         _REQUEST_ID: request.request_id,
     }
+    if request.path.startswith("/"):  # that of a malformed request may not be known
+        found[_PATH] = request.path[:_MAX_TEXT]
     if method not in _HTTP_METHODS:
         found["http.request.method_original"] = method[:_MAX_TEXT]
     if route:
@@ -104,6 +106,15 @@ def rpc_attributes(service: str, request: Request, route: str, deadline_left: fl
     if caller := request.identity:
         found["unixsvc.caller"] = caller
     return found
+
+
+def job_attributes(request: Request, attempt: int) -> Attributes:
+    """The attributes of the span of a run of a job.
+
+    :param request: stands for the run.
+    :param attempt: 1, or more if earlier runs for the same tick were interrupted.
+    """
+    return {"unixsvc.schedule": request.path, "unixsvc.attempt": attempt, _REQUEST_ID: request.request_id}
 
 
 def call_name(service: str, method: str) -> str:

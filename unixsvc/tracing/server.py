@@ -23,6 +23,7 @@ from unixsvc.tracing.attributes import (
     RPC_STATUS,
     http_attributes,
     http_name,
+    job_attributes,
     rpc_attributes,
     rpc_name,
 )
@@ -84,6 +85,7 @@ class ServerSpans:
         self._trust_http = trust_http
         self._clock = clock
         self._from_http = Countdown(share, draw)
+        self._jobs = Countdown(share, draw)
         self._active: dict[int, ServedSpan] = {}
         self.roots = Countdown(share, draw)
         self.recent = RecentSpans()
@@ -127,6 +129,20 @@ class ServerSpans:
         set_meta(request, {TRACEPARENT: traceparent_of(span.get_span_context())})
         self._active[request.number] = served
         return served
+
+    def start_job(self, request: Request, attempt: int) -> EndingSpan | None:
+        """Start the span of a run of a job, if it is one of those that are recorded.
+
+        :param request: stands for the run; its path is the name of the schedule.
+        :param attempt: 1, or more if earlier runs for the same tick were interrupted.
+        """
+        if not self._jobs.is_due():
+            return None
+        nothing = Context()
+        attributes = job_attributes(request, attempt)
+        span = self._spans.start(request.path, SpanKind.INTERNAL, nothing, attributes)
+        set_meta(request, {TRACEPARENT: traceparent_of(span.get_span_context())})
+        return EndingSpan(span, set_span_in_context(span, nothing), RPC_STATUS, _FAILURE, is_text=True)
 
     def streams(self, served: ServedSpan) -> None:
         """The reply is a stream, or the request a WebSocket: it may last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.context import attach
 from opentelemetry.trace import Span, Status, StatusCode
 
 from unixsvc.errors import Cancelled, Internal, ServiceError
@@ -11,6 +12,8 @@ from unixsvc.tracing.attributes import ERROR_TYPE, STREAM_ITEMS
 from unixsvc.tracing.sdk_spans import set_plain_attribute
 
 if TYPE_CHECKING:
+    import contextvars
+
     from opentelemetry.context import Context
 
 __all__ = ["EndingSpan"]
@@ -65,6 +68,19 @@ class EndingSpan:
             self.span.set_status(Status(StatusCode.ERROR))
         if self.items is not None:
             set_plain_attribute(self.span, STREAM_ITEMS, self.items)
+        self.span.end()
+
+    def enter(self, context: contextvars.Context) -> None:
+        """Make it the current span of a context."""
+        context.run(attach, self.context)
+
+    def end_run(self, error: BaseException | None) -> None:
+        """End the span of what has no code.
+
+        :param error: what it has failed with.
+        """
+        if error is not None:
+            self.fail(error)
         self.span.end()
 
     def end_with(self, error: BaseException) -> None:

@@ -149,6 +149,24 @@ class HttpSpanTests(ShopCase):
             self.request("GET", path)
             self.assertEqual(self.span().attributes["error.type"], "503")
 
+    def test_refused_early(self) -> None:
+        """So has one that is refused before its route is known, with what is known of it."""
+        http = Http(token="off", max_header_bytes=512, allowed_hosts=("localhost",))
+        self.serve(self.app, http=http, tracing=self.tracing())
+        for data, name, code in (
+            (b"GET /a HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", "GET", 400),
+            (b"GET /" + b"x" * 600, "GET", 414),
+            (b"\x16\x03\x01\r\n\r\n", "HTTP", 400),
+            (b"GET /a HTTP/1.1\r\nHost: elsewhere\r\n\r\n", "GET", 421),
+        ):
+            self.exchange(data)
+            span = self.span()
+            self.assertEqual((span.name, span.attributes["http.response.status_code"]), (name, code))
+            self.assertEqual(span.attributes.get("url.path"), "/a" if b"/a" in data else None)
+        self.serve(self.app, http=HTTP, tracing=self.tracing(sample=0.0))
+        self.exchange(b"\r\nno\r\n\r\n")
+        self.assertEqual(self.spans(), [])
+
     def test_parent(self) -> None:
         """The trace of a caller goes on, with its state and baggage, which the action finds in its meta."""
         self.serve(self.app, http=HTTP, tracing=self.tracing())

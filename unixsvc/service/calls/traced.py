@@ -75,6 +75,7 @@ class TracedHandle:
             "seconds_for": self._handle.seconds_for,
             "hold_back": self._handle.hold_back,
             "track": self.track,
+            "refused": self.refused,
         }
         answer.__dict__.update(attributes)
         directlyProvides(answer, IHandleMessage)
@@ -96,6 +97,15 @@ class TracedHandle:
             self._spans.end(request, served, code)
 
         return end_span
+
+    def refused(self, request: Request, code: int, size: int) -> None:
+        """See :meth:`unixsvc.domain.handle_message.HandleMessage.refused`."""
+        if not self._is_recorded(request):
+            self._handle.refused(request, code, size)
+            return
+        served = self._start(request)
+        self._handle.refused(request, code, size)
+        self._spans.end(request, served, code)
 
     def _is_recorded(self, request: Request) -> bool:
         decided = self._spans.caller_decides(request)

@@ -61,7 +61,7 @@ class AppMetricsTests(PoolTestCase):
         self.assertEqual(self.values(), {"counter": 2, "gauge": 2})
 
     def test_examples(self) -> None:
-        """Recorded requests of all workers are exemplars; those of a worker that has ended are gone."""
+        """Recorded requests of all workers are exemplars; those of a worker that has ended are not."""
         first, second = self.run_pool()
         first.report(RequestExamples([("GET /a", "1", "2", 0.5, 9.0)]))
         second.report(RequestExamples([("GET /a", "3", "4", 0.6, 9.0), ("GET /b", "5", "6", 0.7, 9.0)]))
