@@ -57,6 +57,7 @@ class Bank:
     async def balance(self, id: int) -> Any:
         """Wait within a span of its own."""
         with tracer.start_as_current_span("ledger"):
+            log.info("looked up")
             await deferLater(self._reactor, 0.01)
             return [id, baggage.get_baggage("tenant")]
 

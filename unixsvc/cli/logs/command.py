@@ -67,12 +67,17 @@ def logs(
 
     The orchestrator keeps them in memory, whatever the log is written to. With --since, those that are older
     come from the log file, if there is one. With --follow, the last ten events come first.
+
+    Without --follow, the events of one request are in the order of time, over all workers.
     """
     if follow and lines is None and since is None:
         lines = _LAST
     query = LogQuery(service, request_id, level, since or 0.0, lines, follow)
     printer = _Printer(
-        _format(session, as_json), _older(session, query), lambda: require_service(session, service)
+        _format(session, as_json),
+        _older(session, query),
+        lambda: require_service(session, service),
+        by_time=bool(request_id) and not follow,
     )
     session.request(
         CONTROL_SERVICE,
@@ -90,6 +95,8 @@ class _Printer:
 
     :param older: returns the events before the first one; None for no others.
     :param check: called once if there are no events at first: the name of the service may be wrong.
+    :param by_time: whether all are printed at the end, in the order of time. The entries of the access log
+        arrive a little later than the other events of a worker.
     """
 
     def __init__(
@@ -97,11 +104,14 @@ class _Printer:
         to_line: Callable[[LogRecord], bytes],
         older: Callable[[LogRecord | None], Sequence[LogRecord]] | None,
         check: Callable[[], None],
+        *,
+        by_time: bool,
     ) -> None:
         self._to_line = to_line
         self._older = older
         self._check = check
         self._is_empty = True
+        self._held: list[LogRecord] | None = [] if by_time else None
 
     def show(self, item: Raw) -> None:
         """Print a batch."""
@@ -118,6 +128,8 @@ class _Printer:
         self._show_older(None)
         if self._is_empty:
             self._check()
+        if self._held is not None:
+            self._echo(sorted(self._held, key=lambda event: event.time))
 
     def _show_older(self, first: LogRecord | None) -> None:
         older, self._older = self._older, None
@@ -127,7 +139,13 @@ class _Printer:
     def _print(self, events: Sequence[LogRecord]) -> None:
         if events:
             self._is_empty = False
-            click.echo(b"".join(map(self._to_line, events)), nl=False)
+            if self._held is None:
+                self._echo(events)
+            else:
+                self._held += events
+
+    def _echo(self, events: Sequence[LogRecord]) -> None:
+        click.echo(b"".join(map(self._to_line, events)), nl=False)
 
 
 def _format(session: Session, as_json: bool) -> Callable[[LogRecord], bytes]:
