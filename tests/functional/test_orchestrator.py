@@ -229,6 +229,8 @@ class LifecycleTests(OrchestratorTestCase):
             "schedules",
             "tasks",
             "probes",
+            "received_bytes",
+            "sent_bytes",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

@@ -40,6 +40,8 @@ class WorkerRow(Struct, frozen=True):
     :ivar cpu: the share of one CPU that it has used since the snapshot before; None in its first one.
     :ivar resident: memory in bytes; None after its end.
     :ivar lag: of its event loop, in seconds.
+    :ivar received: the bytes that clients have sent.
+    :ivar sent: the bytes that were sent to clients.
     """
 
     slot: int
@@ -52,6 +54,8 @@ class WorkerRow(Struct, frozen=True):
     requests: int
     errors: int
     lag: float
+    received: int
+    sent: int
     cpu: float | None = None
     resident: int | None = None
     shared: int | None = None
@@ -76,7 +80,12 @@ class CallRow(Struct, frozen=True):
 
 
 class ServiceRow(Struct, frozen=True):
-    """A service; ``exits`` are the workers that have ended, by reason."""
+    """A service.
+
+    :ivar exits: the workers that have ended, by reason.
+    :ivar received: the bytes that clients have sent.
+    :ivar sent: the bytes that were sent to clients.
+    """
 
     status: str
     exits: dict[str, int]
@@ -84,6 +93,8 @@ class ServiceRow(Struct, frozen=True):
     routes: dict[str, RouteRow]
     calls: dict[str, CallRow]
     workers: list[WorkerRow]
+    received: int
+    sent: int
 
 
 class Snapshot(Struct, frozen=True):
@@ -132,6 +143,8 @@ def _service(new: ServiceFigures, old: ServiceFigures | None, seconds: float | N
             for name, each in new.metrics.services.items()
         },
         workers=[_worker(each, cpu_before.get(each.pid), seconds) for each in new.workers],
+        received=new.metrics.totals.received,
+        sent=new.metrics.totals.sent,
     )
 
 
@@ -159,7 +172,7 @@ def _calls(new: ClientStats, old: ClientStats | None, seconds: float | None) -> 
 def _worker(new: WorkerFigures, cpu_before: float | None, seconds: float | None) -> WorkerRow:
     row = (
         new.slot, new.pid, new.phase, new.generation, new.uptime, new.connections, new.inflight,
-        new.requests, new.errors, new.lag,
+        new.requests, new.errors, new.lag, new.received, new.sent,
     )  # fmt: skip
     process = new.process
     if process is None:

@@ -32,6 +32,8 @@ class WorkerFigures(Struct, frozen=True):
     :ivar phase: ``starting``, ``ready``, ``draining`` and so on.
     :ivar generation: rises with each reload.
     :ivar uptime: since its start, in seconds.
+    :ivar received: the bytes that clients have sent.
+    :ivar sent: the bytes that were sent to clients.
     :ivar lag: how late its event loop was when it was last asked, in seconds.
     :ivar process: None after its end.
     """
@@ -47,6 +49,8 @@ class WorkerFigures(Struct, frozen=True):
     errors: int
     lag: float
     process: ProcessFigures | None
+    received: int = 0
+    sent: int = 0
 
 
 class ServiceFigures(Struct, frozen=True):
@@ -91,6 +95,8 @@ def _worker_figures(worker: WorkerSnapshot) -> WorkerFigures:
         total.errors,
         report.lag,
         None if worker.pid is None else process_figures(worker.pid),
+        worker.metrics.totals.received,
+        worker.metrics.totals.sent,
     )
 
 

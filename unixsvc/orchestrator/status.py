@@ -84,6 +84,8 @@ class WorkerStatus(Struct, frozen=True):
     """One worker in the result of ``unixsvc status``; ``uptime`` is in seconds, ``rss`` in bytes.
 
     :ivar services: its clients of other services, by name.
+    :ivar received_bytes: what clients have sent, as of its last report.
+    :ivar sent_bytes: what was sent to clients.
     """
 
     pid: int | None
@@ -95,6 +97,8 @@ class WorkerStatus(Struct, frozen=True):
     rss: int
     generation: int
     services: dict[str, ClientStats]
+    received_bytes: int
+    sent_bytes: int
 
 
 class ServiceStatus(Struct, frozen=True):
@@ -109,6 +113,8 @@ class ServiceStatus(Struct, frozen=True):
     :ivar schedules: the schedules of its application.
     :ivar tasks: the tasks of its workers beside their requests, by name.
     :ivar probes: the number of health checks of clients, by path and code. They are no requests.
+    :ivar received_bytes: what clients have sent.
+    :ivar sent_bytes: what was sent to clients.
     """
 
     pid: int | None
@@ -128,6 +134,8 @@ class ServiceStatus(Struct, frozen=True):
     schedules: tuple[ScheduleStatus, ...]
     tasks: dict[str, TaskStats]
     probes: dict[str, dict[int, int]]
+    received_bytes: int
+    sent_bytes: int
 
 
 def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -156,6 +164,8 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         listen=stats.listen,
         schedules=stats.schedules,
         tasks=metrics.tasks,
+        received_bytes=metrics.totals.received,
+        sent_bytes=metrics.totals.sent,
         probes={path: counts.codes for path, counts in metrics.probes.items()},
     )
 
@@ -197,6 +207,8 @@ def _worker_status(worker: WorkerSnapshot) -> WorkerStatus:
         _resident_memory(worker.pid),
         worker.generation,
         worker.metrics.services,
+        worker.metrics.totals.received,
+        worker.metrics.totals.sent,
     )
 
 

@@ -48,6 +48,7 @@ class HttpRequestHandler(Service):
             context.handle.hold_back,
             owner=context.owner,
             body_spec=context.body_spec,
+            traffic=context.traffic,
             on_refused=context.on_refused,
         )
         self._site = HttpSite(self._gateway, self._connections)

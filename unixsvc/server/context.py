@@ -6,7 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 
 from unixsvc.config.http import Http
@@ -19,6 +19,7 @@ from unixsvc.domain.route_info import RouteInfo
 from unixsvc.errors import ServiceError
 from unixsvc.routing.route import Group, Route
 from unixsvc.security.peer_rules import PeerRules
+from unixsvc.transport.traffic import Traffic
 from unixsvc.typing import IHandleMessage
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class HandlerContext(Struct, frozen=True):
         routes take that.
     :ivar on_refused: called with a request that never reaches ``handle``, the code and the size of the
         response; what is not known of its method and path is ``-``. None without an access log.
+    :ivar traffic: counts the bytes that clients send and receive.
     """
 
     service: str
@@ -106,6 +108,7 @@ class HandlerContext(Struct, frozen=True):
     body_spec: Callable[[str, str], BodySpec | None] | None = None
     on_refused: Callable[[Request, int, int], object] | None = None
     is_mounted: Callable[[str], bool] = lambda path: False
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def peer_rule(self) -> Admission | None:

@@ -74,6 +74,7 @@ class SocketRequestHandler(Service):
             owner=context.owner,
             log=ConnectionLog(context.service),
             accepts_any=context.accepts_any,
+            traffic=context.traffic,
         )
         self._port = GracefulPort(context.endpoint, context.reactor)
         timeouts = limits.message_timeout, limits.idle_timeout, limits.authentication_timeout

@@ -61,7 +61,7 @@ class ServerProtocol:
         self._registry = registry
         self._idle_monitor: IdleMonitor | None = None  # most connections end before the first check
         self._lifecycle = lifecycle = ConnectionLifecycle()
-        self._writer = writer = ReplyWriter()
+        self._writer = writer = ReplyWriter(registry.traffic)
         self._pending = pending = PendingRequests(registry.reactor, writer, self)
         self.receiver = RequestReceiver(
             registry.handle,
@@ -117,6 +117,7 @@ class ServerProtocol:
         self._registry.closed(self)
         self._pending.disconnect()
         receiver = self.receiver
+        self._registry.traffic.received += receiver.served
         if receiver.counted:
             self._registry.budget.hold(self, 0)
         forget_caller(receiver)
@@ -139,6 +140,11 @@ class ServerProtocol:
         """The transport is about to be lost: :meth:`connectionLost` follows."""
 
     # What the registry and its budget call.
+
+    @property
+    def received(self) -> int:
+        """The bytes of the messages that were served."""
+        return self.receiver.served
 
     @property
     def peer(self) -> Peer:

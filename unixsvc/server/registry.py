@@ -18,6 +18,7 @@ from unixsvc.server.context import Admission
 from unixsvc.server.pending_call import PendingCall
 from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.interfaces import ServerTransport
+from unixsvc.transport.traffic import Traffic
 from unixsvc.transport.unsent_replies import UnsentReplies
 from unixsvc.typing import IHandleMessage
 
@@ -33,6 +34,10 @@ _REQUIRED: Final = "required"
 
 class RegisteredConnection(Protocol):
     """One connection, as the registry sees it."""
+
+    @property
+    def received(self) -> int:
+        """The bytes that it has received, as far as they are not counted elsewhere."""
 
     @property
     def peer(self) -> Peer:
@@ -68,6 +73,7 @@ class ConnectionRegistry:
     :param owner: the uid of the orchestrator.
     :param log: logs refused connections.
     :param accepts_any: whether the route of a method and a path accepts data that is no object.
+    :param traffic: counts what is received and sent; None for an object of its own.
     :ivar handle: the use case of all connections.
     :ivar limits: of each connection, and of their number.
     :ivar reactor: for deadlines.
@@ -87,7 +93,10 @@ class ConnectionRegistry:
         owner: int = 0,
         log: ConnectionLog | None = None,
         accepts_any: Callable[[str, str], bool] = lambda method, path: False,
+        traffic: Traffic | None = None,
     ) -> None:
+        self.traffic = Traffic() if traffic is None else traffic
+        self.traffic.present = self.received
         self.accepts_any = accepts_any
         self.handle = handle
         self.limits = limits
@@ -141,6 +150,8 @@ class ConnectionRegistry:
         """Replace a connection without a transport by one that has one."""
         self._connections.remove(connection)
         self._connections.add(successor)
+        # Of the first message, which is counted, the successor counts one byte.
+        self.traffic.received -= 1
 
     def closed(self, connection: TransportConnection) -> None:
         """Remove a connection that is lost."""
@@ -199,6 +210,10 @@ class ConnectionRegistry:
         """Review the caller of each connection, see :class:`unixsvc.server.interfaces.IReviewsCallers`."""
         for connection in list(self._connections):
             connection.review_caller(review)
+
+    def received(self) -> int:
+        """The bytes that the present connections have received."""
+        return sum(connection.received for connection in self._connections)
 
     def pending_calls(self) -> list[PendingCall]:
         """The requests whose replies are not complete, of all connections."""

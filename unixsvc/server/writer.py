@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from unixsvc.domain.message import Reply
 from unixsvc.transport.interfaces import ServerTransport
+from unixsvc.transport.traffic import Traffic
 from unixsvc.wire.messages import Id, encode_reply
 
 __all__ = ["ReplyWriter"]
@@ -20,12 +21,14 @@ _MAX_BATCH: Final = 16_384
 class ReplyWriter(Struct):
     """Encodes replies, and writes those of one batch of requests together.
 
+    :ivar traffic: counts what is written.
     :ivar transport: set when the connection is made.
     :ivar blocked: the client does not take its replies: the transport's buffer is full.
     :ivar batching: writes are collected until :meth:`flush`. A system call costs more than a reply.
     :ivar line_end: what follows each reply; nothing in the one-message exchange.
     """
 
+    traffic: Traffic
     transport: ServerTransport = cast(ServerTransport, None)
     blocked: bool = False
     batching: bool = False
@@ -39,6 +42,7 @@ class ReplyWriter(Struct):
         if self.batching:
             self.write(data)
         else:
+            self.traffic.sent += len(data)
             self.transport.write(data)
 
     def encode(self, id: Id, reply: Reply) -> bytes:
@@ -47,6 +51,7 @@ class ReplyWriter(Struct):
 
     def write(self, data: bytes) -> None:
         """Write encoded messages."""
+        self.traffic.sent += len(data)
         if not self.batching:
             self.transport.write(data)
             return

@@ -274,6 +274,7 @@ def handler_context(
         ),
         admission=admission,
         is_mounted=core.repository.is_mounted,
+        traffic=core.statistics.traffic,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
         on_refused=core.outer_handle.refused,
     )

@@ -16,6 +16,7 @@ from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.memory import ResidentMemory
 from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, SeriesCounts
+from unixsvc.transport.traffic import Traffic
 
 __all__ = ["ServiceStatistics"]
 
@@ -29,6 +30,7 @@ class ServiceStatistics:
     :param metrics: counts the replies.
     :param clients: the clients of other services.
     :param tasks: the tasks beside the requests.
+    :ivar traffic: counts the bytes of clients; they are added to the counters at each report.
     :ivar notable: the slowest and the failed requests.
     """
 
@@ -37,6 +39,7 @@ class ServiceStatistics:
         self._clients = clients
         self._tasks = tasks
         self.notable = NotableRequests()
+        self.traffic = Traffic()
         self._sources: tuple[HandleMessage, IRequestHandler] | None = None
 
     def observe(self, handle: HandleMessage, handler: IRequestHandler) -> None:
@@ -48,6 +51,7 @@ class ServiceStatistics:
         services = self._clients.client_stats() or UNSET
         tasks = self._tasks.stats() or UNSET
         self.notable.check_time()
+        self._metrics.set_bytes(self.traffic.all_received(), self.traffic.sent)
         if self._sources is None:
             return StatsReport(memory=_memory(), services=services, tasks=tasks)
         handle, handler = self._sources
@@ -69,6 +73,8 @@ class ServiceStatistics:
             "codes": _codes_as_json(total),
             "routes": {route: _route_as_json(counts) for route, counts in snapshot.by_route().items()},
             "probes": {path: _codes_as_json(counts) for path, counts in snapshot.probes.items()},
+            "received_bytes": snapshot.totals.received,
+            "sent_bytes": snapshot.totals.sent,
             "wrong_tokens": snapshot.totals.wrong_tokens,
             "tasks": msgspec.to_builtins(snapshot.tasks),
             "connections": report.connections,
@@ -80,6 +86,7 @@ class ServiceStatistics:
     def reset(self) -> None:
         """Set the counters to zero."""
         self._metrics.clear()
+        self.traffic.clear()
         self.notable.clear()
 
 

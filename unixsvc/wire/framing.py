@@ -17,16 +17,16 @@ class MessageFramer:
 
     The caller takes a limited number of messages at a time, and may stop: the other bytes stay here.
 
-    :param max_bytes: the largest message, without its line end.
+    :ivar max_bytes: the largest message, without its line end.
     :ivar framed: at least one message with a line end has arrived.
     :ivar unsplit: whole messages, and what follows them.
     :ivar begun: a message that has begun and not ended; it has no line end.
     """
 
-    __slots__ = ("_max_bytes", "_scanned", "_scanner", "begun", "framed", "unsplit")
+    __slots__ = ("_scanned", "_scanner", "begun", "framed", "max_bytes", "unsplit")
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self.unsplit = b""
         self.begun = bytearray()
         self._scanned = 0
@@ -48,17 +48,6 @@ class MessageFramer:
         self.unsplit = b""
         self.begun = bytearray()  # releases the memory, which clear() need not do
 
-    def is_message(self, data: bytes) -> bool:
-        """True if received bytes are one whole message with its line end, and nothing came before it.
-
-        The caller then serves it as it is, and does not pass it to :meth:`take`.
-        """
-        end = data.find(b"\n")
-        if 0 <= end == len(data) - 1 and end <= self._max_bytes and not (self.unsplit or self.begun):
-            self.framed = True
-            return True
-        return False
-
     def take(self, limit: int, data: bytes = b"") -> list[bytes]:
         """The next whole messages, without their line ends.
 
@@ -68,7 +57,7 @@ class MessageFramer:
         """
         if self.unsplit:
             data = self.unsplit + data
-        if len(self.begun) + len(data) > self._max_bytes:
+        if len(self.begun) + len(data) > self.max_bytes:
             self.unsplit = data
             limit = self._count_small(limit)
         if len(data) > _LARGE and data.find(b"\n") < 0:
@@ -104,9 +93,9 @@ class MessageFramer:
         for count in range(limit):
             end = self.unsplit.find(b"\n", start)
             length += (len(self.unsplit) if end < 0 else end) - start
-            if length > self._max_bytes:
+            if length > self.max_bytes:
                 if not count:
-                    raise TooLarge(self._max_bytes)
+                    raise TooLarge(self.max_bytes)
                 return count
             if end < 0:
                 break

@@ -45,9 +45,11 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(
             " ".join(found),
             "pid uptime status class requests errors avgResponseTime workers latency problem services "
-            "wrong_tokens handler listen schedules tasks probes",
+            "wrong_tokens handler listen schedules tasks probes received_bytes sent_bytes",
         )
-        keys = "pid status uptime requests errors connections rss generation services"
+        keys = (
+            "pid status uptime requests errors connections rss generation services received_bytes sent_bytes"
+        )
         self.assertEqual(" ".join(found["workers"][0]), keys)
         self.assertEqual(list(found["latency"]), ["p50", "p90", "p99"])
         self.assertEqual(found["class"], "home:app")

@@ -95,8 +95,9 @@ class ServerConnection:
         self.raw(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
 
     def raw(self, data: bytes) -> None:
-        """Send bytes."""
-        self.connection.dataReceived(data)
+        """Send bytes; a transport delivers no empty ones."""
+        if data:
+            self.connection.dataReceived(data)
 
     def received(self) -> list[Any]:
         """The replies since the last call."""

@@ -99,19 +99,6 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(found, (stream + b"\n7\n").split(b"\n")[:-1])
         self.assertFalse(framer.begun)
 
-    def test_one_message(self) -> None:
-        """A single whole message is recognized, but not behind other bytes."""
-        framer = MessageFramer(5)
-        for data, whole in ((b"12345\n", True), (b"1\n2\n", False), (b"1\n2", False), (b"12", False)):
-            self.assertEqual(framer.is_message(data), whole, data)
-        self.assertFalse(framer.is_message(b"123456\n"))
-        framer.append(b"1\n")
-        self.assertFalse(framer.is_message(b"2\n"))
-        self.assertEqual(framer.take(5, b"2"), [b"1"])
-        self.assertFalse(framer.is_message(b"3\n"))
-        self.assertEqual(framer.take(5, b"3\n"), [b"23"])
-        self.assertTrue(framer.is_message(b"4\n"))
-
     def test_partial(self) -> None:
         """A message is partial until it ends."""
         framer = MessageFramer(100)

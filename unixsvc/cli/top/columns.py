@@ -56,6 +56,10 @@ def _mebibytes(size: float) -> str:
     return f"{size / 2**20:.0f}" if size < _LARGE * 2**20 else f"{size / 2**30:.0f}G"
 
 
+def _kibibytes(size: float) -> str:
+    return _number(size / 1024)
+
+
 def _percent(share: float) -> str:
     return f"{share * 100:.0f}"
 
@@ -75,6 +79,8 @@ COLUMNS: Final = (
     Column("p99", "P99ms", 6, "p99", _milliseconds, 3),
     Column("inflight", "FLY", 4, "inflight", _number, 5),
     Column("connections", "CONN", 5, "connections", _number, 9),
+    Column("received", "INKiB/s", 7, "received_rate", _kibibytes, 13),
+    Column("sent", "OUTKiB/s", 8, "sent_rate", _kibibytes, 14),
     Column("memory", "MiB", 5, "memory", _mebibytes, 7),
     Column("cpu", "CPU%", 4, "cpu", _percent, 4),
     Column("restarts", "RST", 4, "restarts", _number, 6),

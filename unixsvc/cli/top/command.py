@@ -22,6 +22,8 @@ _SORTS: Final = (
     "p99",
     "inflight",
     "connections",
+    "received",
+    "sent",
     "memory",
     "cpu",
     "restarts",

@@ -57,6 +57,7 @@ _HELP: Final = (
     ("REQ/s ERR/s", "replies, and those with a code of 500 or more"),
     ("P50ms P99ms", "median and 99th percentile of the time to a reply"),
     ("FLY CONN", "requests in flight, and connections"),
+    ("INKiB/s OUTKiB/s", "what clients send and receive"),
     ("RST", "how often workers were replaced after a failure"),
     ("LAGms", "how late the event loop is"),
 )

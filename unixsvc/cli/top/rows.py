@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from unixsvc.cli.top.samples import Sample
 from unixsvc.orchestrator.figures import ServiceFigures, WorkerFigures
-from unixsvc.telemetry.metrics.snapshot import SeriesCounts
+from unixsvc.telemetry.metrics.snapshot import SeriesCounts, Totals
 
 __all__ = ["FAILURES", "Figures", "Kind", "Row", "ServiceRows", "between"]
 
@@ -36,6 +36,9 @@ class Figures(Struct, frozen=True, kw_only=True):
     :ivar restarts: how often workers were replaced after a failure.
     :ivar lag: how late the event loop is, in seconds; of a service, that of its worst worker.
     :ivar uptime: in seconds; of a service, that of its oldest worker.
+    :ivar received: the bytes that clients have sent, until now.
+    :ivar sent: the bytes that were sent to clients.
+    :ivar received_rate: the bytes of a second, since the earlier sample.
     """
 
     requests: int
@@ -51,6 +54,19 @@ class Figures(Struct, frozen=True, kw_only=True):
     restarts: int | None = None
     lag: float | None = None
     uptime: float | None = None
+    received: int | None = None
+    sent: int | None = None
+    received_rate: float | None = None
+    sent_rate: float | None = None
+
+
+class _Bytes(TypedDict):
+    """Some fields of :class:`Figures`."""
+
+    received: int
+    sent: int
+    received_rate: float | None
+    sent_rate: float | None
 
 
 class Row(Struct, frozen=True):
@@ -125,6 +141,7 @@ def _service_rows(name: str, before: ServiceFigures, now: ServiceFigures, second
         restarts=sum(count for reason, count in now.exits.items() if reason in FAILURES),
         lag=max((each.lag for each in now.workers), default=None),
         uptime=max((each.uptime for each in now.workers), default=None),
+        **_bytes(before.metrics.totals, now.metrics.totals, seconds),
     )
     return ServiceRows(Row("service", name, name, now.status, figures), workers, routes, now.exits)
 
@@ -149,9 +166,20 @@ def _worker_row(service: str, before: WorkerFigures | None, now: WorkerFigures, 
         cpu=None if process is None else _rate(process.cpu - cpu, seconds),
         lag=now.lag,
         uptime=now.uptime,
+        **_bytes(Totals() if before is None else before, now, seconds),
     )
     name = f"[{now.slot}] {now.pid or ''}".rstrip()
     return Row("worker", service, name, now.phase, figures, now.slot, now.pid)
+
+
+def _bytes(before: Totals | WorkerFigures, now: Totals | WorkerFigures, seconds: float) -> _Bytes:
+    """What clients have sent and received until two moments."""
+    return _Bytes(
+        received=now.received,
+        sent=now.sent,
+        received_rate=_rate(max(now.received - before.received, 0), seconds),
+        sent_rate=_rate(max(now.sent - before.sent, 0), seconds),
+    )
 
 
 def _counted(before: SeriesCounts, now: SeriesCounts, seconds: float) -> Figures:

@@ -38,6 +38,8 @@ DEFINITIONS: Final = (
     Definition("unixsvc_caller_request_errors", "counter", help="Those of them with a code of 500 or more."),
     Definition("unixsvc_probes", "counter", help="Health checks by path and status code; no requests."),
     Definition("unixsvc_wrong_tokens", "counter", help="Wrong tokens that clients have sent."),
+    Definition("unixsvc_received_bytes", "counter", help="Bytes that clients have sent.", unit=_BYTES),
+    Definition("unixsvc_sent_bytes", "counter", help="Bytes that were sent to clients.", unit=_BYTES),
     Definition("unixsvc_workers", "gauge", help="Workers by their state."),
     Definition("unixsvc_worker_exits", "counter", help="Workers that have ended, by reason."),
     Definition("unixsvc_worker_connections", "gauge", help="Connections of clients."),

@@ -140,6 +140,8 @@ class FamilyBuilder:
             for code, count in sorted(counts.codes.items()):
                 self._add("unixsvc_probes", _with(service, path=path, code=str(code)), count)
         self._add("unixsvc_wrong_tokens", service, metrics.totals.wrong_tokens)
+        self._add("unixsvc_received_bytes", service, metrics.totals.received)
+        self._add("unixsvc_sent_bytes", service, metrics.totals.sent)
 
     def _add_clients(self, service: str, metrics: MetricsSnapshot) -> None:
         for target, stats in metrics.services.items():

@@ -31,6 +31,7 @@ from unixsvc.security.connection_quota import ConnectionQuota
 from unixsvc.security.waiting_requests import Wait
 from unixsvc.telemetry.connection_log import ConnectionLog
 from unixsvc.transport.peer import peer_of
+from unixsvc.transport.traffic import Traffic
 from unixsvc.transport.unsent_replies import UnsentReplies
 
 __all__ = ["HttpConnection", "HttpConnections"]
@@ -82,6 +83,7 @@ class HttpConnections:
     :param hold_back: see :class:`~unixsvc.security.buffer_budget.BufferBudget`.
     :param body_spec: finds how a route takes the body, by its method and path; None if all take a short one.
     :param on_refused: as of :class:`~unixsvc.server.context.HandlerContext`.
+    :param traffic: counts what is received and sent; None for an object of its own.
     :ivar budget: for what is received of requests, and what waits to be sent.
     :ivar unsent: the latter.
     :ivar usual_heads: parses most heads.
@@ -99,7 +101,9 @@ class HttpConnections:
         owner: int = 0,
         body_spec: Callable[[str, str], BodySpec | None] | None = None,
         on_refused: Callable[[Request, int, int], object] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
+        self.traffic = Traffic() if traffic is None else traffic
         self.http = http
         self.limits = limits
         self.reactor = reactor

@@ -14,6 +14,7 @@ from unixsvc.rest.server.body.incoming import IncomingBody
 from unixsvc.rest.server.client_account import ClientAccount
 from unixsvc.rest.server.request_head import Head
 from unixsvc.transport.socket_writer import SocketWriter
+from unixsvc.transport.traffic import Traffic
 
 __all__ = [
     "RequestChannel",
@@ -81,13 +82,18 @@ class ResponseWriter(Protocol):
 class WritableConnection(Protocol):
     """A connection, as the writer of a response sees it.
 
+    :ivar traffic: counts what is sent.
     :ivar persistent: false if the connection is closed after the response.
     :ivar write_paused: whether the client has not taken what was written before.
     """
 
     transport: Any  # asyncio's and Twisted's transports have no type in common
+    traffic: Traffic
     persistent: bool
     write_paused: bool
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
 
     def may_send(self, size: int) -> bool:
         """True if there is room for a large response; else the connection is aborted."""

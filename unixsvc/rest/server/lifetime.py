@@ -90,7 +90,9 @@ class ConnectionLifetime:
     def refuse(self, error: ServiceError) -> None:
         """Send an error response and close, as what follows cannot be parsed reliably, or is not wanted."""
         parser, peer = self._parser, self.transport.getPeer()
-        self.transport.write(self._connections.rejection(error, parser.head, parser.buffer, peer))
+        response = self._connections.rejection(error, parser.head, parser.buffer, peer)
+        self._connections.traffic.sent += len(response)
+        self.transport.write(response)
         self._linger()
 
     def abort(self) -> None:

@@ -55,13 +55,14 @@ class HttpProtocol:
     :ivar client: what the connection remembers of its client.
     :ivar secure: whether the connection is encrypted.
     :ivar write_paused: the client does not take what was written.
+    :ivar traffic: counts what is received and sent.
     :ivar served: the number of requests that have been served.
     """
 
     __slots__ = (
         "_channel", "_connections", "_continued", "_control", "_gateway", "_lifetime", "_make_channel",
         "_parser", "_processing", "_reception", "_scheduled", "_serving", "_upgraded", "_writer", "client",
-        "host", "peer", "persistent", "secure", "served", "transport", "write_paused",
+        "host", "peer", "persistent", "secure", "served", "traffic", "transport", "write_paused",
     )  # fmt: skip
 
     transport: Any  # asyncio's and Twisted's transports have no type in common
@@ -80,6 +81,7 @@ class HttpProtocol:
         self._gateway = gateway
         self._make_channel = make_channel
         self._connections = connections
+        self.traffic = connections.traffic
         self._parser = connections.make_parser()
         self.client = ClientAccount(self, self._parser, connections.budget)
         self.persistent = True
@@ -101,6 +103,7 @@ class HttpProtocol:
     def dataReceived(self, data: bytes) -> None:
         """Parse and serve requests."""
         parser = self._parser
+        self.traffic.received += len(data)
         if self._processing or self._scheduled or self.write_paused or self._control.closing is not None:
             self._read_ahead(data)
         elif parser.buffer or parser.head is not None:
@@ -166,7 +169,9 @@ class HttpProtocol:
         except Exception as error:  # a fault of ours: the peer learns nothing of it
             response = self._failed(error)
         if response is not None:
-            self.transport.write(encode_response(response, head.version, close=not self.persistent))
+            data = encode_response(response, head.version, close=not self.persistent)
+            self.traffic.sent += len(data)
+            self.transport.write(data)
             self.served += 1  # as response_done(), but that there is no writer, and _serve() goes on
             self._processing = False
             if self.client.body:
@@ -184,7 +189,7 @@ class HttpProtocol:
             return
         if head is not None and head.block.expects_continue and not (self._continued or buffer):
             self._continued = True
-            self.transport.write(CONTINUE)
+            self.write(CONTINUE)
         if head is not None or buffer:
             self.client.update()
 
@@ -258,6 +263,11 @@ class HttpProtocol:
 
     # Responses out.
 
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self.traffic.sent += len(data)
+        self.transport.write(data)
+
     def may_send(self, size: int) -> bool:
         """True if there is room for a large response; else abort the connection."""
         return self._connections.unsent.may_send(self.transport, size)
@@ -287,7 +297,7 @@ class HttpProtocol:
     def upgrade(self, upgraded: UpgradedConnection, response: bytes) -> None:
         """Switch to another protocol; the response that says so goes first."""
         self.persistent = False
-        self.transport.write(response)
+        self.write(response)
         self._writer = self._upgraded = upgraded
         ahead = bytes(self._parser.buffer)
         self._parser.clear()

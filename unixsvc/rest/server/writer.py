@@ -34,7 +34,7 @@ class ConnectionWriter:
     """
 
     __slots__ = (
-        "_chunked", "_connection", "_disconnected", "_producer", "_version", "progress", "started",
+        "_chunked", "_connection", "_direct", "_disconnected", "_producer", "_version", "progress", "started",
     )  # fmt: skip
 
     def __init__(self, connection: WritableConnection, version: bytes) -> None:
@@ -43,6 +43,7 @@ class ConnectionWriter:
         self._chunked = version != _UNCHUNKED
         self._producer: IPushProducer | None = None
         self._disconnected: Callable[[], object] | None = None
+        self._direct = False  # the body is written past the transport
         self.started = False
         self.progress = 0
 
@@ -65,7 +66,7 @@ class ConnectionWriter:
         """Write a whole response."""
         if (connection := self._connection) is not None:
             close = not connection.persistent
-            connection.transport.write(encode_response(response, self._version, close=close))
+            connection.write(encode_response(response, self._version, close=close))
             self._done(connection)
 
     def start(self, response: Response, data: bytes = b"") -> None:
@@ -73,14 +74,14 @@ class ConnectionWriter:
         self.started = True
         if (connection := self._connection) is not None:
             head = encode_stream_head(response, self._version, close=not connection.persistent)
-            connection.transport.write(head + self._framed(data))
+            connection.write(head + self._framed(data))
 
     def start_body(self, response: Response) -> None:
         """Write the head of a response whose length is known; its body follows."""
         self._chunked, self.started = False, True
         if (connection := self._connection) is not None:
             head = encode_response(response, self._version, close=not connection.persistent)
-            connection.transport.write(head)
+            connection.write(head)
 
     def direct(self, response: Response) -> tuple[bytes, SocketWriter] | None:
         """The head of a response whose length is known, and what writes it and the body past the transport.
@@ -95,7 +96,7 @@ class ConnectionWriter:
         socket_writer: SocketWriter | None = connection.transport.socket_writer()
         if socket_writer is None:
             return None
-        self._chunked, self.started = False, True
+        self._chunked, self.started, self._direct = False, True, True
         return encode_response(response, self._version, close=not connection.persistent), socket_writer
 
     def blocked(self, is_blocked: bool) -> None:
@@ -106,17 +107,19 @@ class ConnectionWriter:
     def sent(self, size: int) -> None:
         """Note how many bytes of a body were written."""
         self.progress += size
+        if self._direct and self._connection is not None:
+            self._connection.traffic.sent += size
 
     def write(self, data: bytes) -> None:
         """Write a part of the body."""
         if self._connection is not None and data:
-            self._connection.transport.write(self._framed(data))
+            self._connection.write(self._framed(data))
 
     def finish(self) -> None:
         """End the body."""
         if (connection := self._connection) is not None:
             if self._chunked:
-                connection.transport.write(_LAST_CHUNK)
+                connection.write(_LAST_CHUNK)
             self._done(connection)
 
     def cut_off(self) -> None:

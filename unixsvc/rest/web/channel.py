@@ -87,7 +87,7 @@ class WebChannel(HTTPChannel):
         """Send; in one write with the head, if that is not sent yet."""
         if self._unsent_head:
             data, self._unsent_head = self._unsent_head + data, b""
-        self.transport.write(data)
+        self._connection.write(data)
 
     def writeSequence(self, iovec: list[bytes]) -> None:
         """Send several pieces in one write."""

@@ -263,7 +263,7 @@ class WebSocketConnection:
     def _flush(self) -> None:
         output = self.frames.output()
         if output and not self._lost:
-            self._connection.transport.write(output)
+            self._connection.write(output)
 
     def _count(self) -> None:
         """Count what is held for the client."""

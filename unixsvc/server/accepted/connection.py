@@ -41,6 +41,11 @@ class AcceptedConnection(Struct, eq=False):
     _steps: list[Callable[[ServerProtocol], object]] | None = None
 
     @property
+    def received(self) -> int:
+        """0: the first message is counted already."""
+        return 0
+
+    @property
     def peer(self) -> Peer:
         """The process that has connected."""
         return self.caller.peer

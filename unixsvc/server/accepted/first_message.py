@@ -40,6 +40,7 @@ class FirstMessage:
         self._registry = registry
         self._host = host
         self._handle = registry.handle
+        self._traffic = registry.traffic
         self._longest = min(_READ - 1, registry.limits.max_message_bytes)
         self._context = new_context()
         self._unchanged = self._context.copy()
@@ -58,6 +59,7 @@ class FirstMessage:
         if message is None:
             connection.detach()
             return data
+        self._traffic.received += len(data)
         caller = SocketCaller(None, descriptor=descriptor)
         request = to_request(message, caller)
         context = self._context
@@ -71,6 +73,7 @@ class FirstMessage:
         if context != self._unchanged:
             self._renew_context()
         reply = encode_reply(message.id, answer, b"\n" if framed else b"")
+        self._traffic.sent += len(reply)
         try:
             sent = connection.send(reply, _SEND)
         except BlockingIOError:

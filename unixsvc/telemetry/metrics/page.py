@@ -117,6 +117,10 @@ class PageWriter:
         """
         self._words[_TOTALS[total]] += number
 
+    def set(self, total: str, number: int) -> None:
+        """Set one of the totals; its name is as in :meth:`add`."""
+        self._words[_TOTALS[total]] = number
+
     def clear(self) -> None:
         """Set all counters to zero."""
         self._memory[8:_PAGE] = bytes(_PAGE - 8)

@@ -76,6 +76,11 @@ class ServiceMetrics:
         """Count a wrong token."""
         self._page.add("wrong_tokens")
 
+    def set_bytes(self, received: int, sent: int) -> None:
+        """Set how many bytes clients have sent and received until now."""
+        self._page.set("received", received)
+        self._page.set("sent", sent)
+
     def clear(self) -> None:
         """Reset all counters."""
         self._page.clear()

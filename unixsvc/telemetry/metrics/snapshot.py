@@ -107,9 +107,13 @@ class Totals(Struct, frozen=True):
     """What a worker counts for all its requests together.
 
     :ivar wrong_tokens: the number of wrong tokens.
+    :ivar received: the bytes that clients have sent, as of the worker's last report.
+    :ivar sent: the bytes that were sent to clients, as of then.
     """
 
     wrong_tokens: int = 0
+    received: int = 0
+    sent: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*map(add, astuple(self), astuple(other)))

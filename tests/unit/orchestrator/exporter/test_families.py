@@ -27,7 +27,7 @@ METRICS = MetricsSnapshot(
         },
         "": {"": SeriesCounts({404: 1, 0: 2}, {0: 3})},
     },
-    Totals(wrong_tokens=4),
+    Totals(wrong_tokens=4, received=50, sent=60),
     {
         "stock": ClientStats(
             open=1, closed=2, refused=3, connections=4, calls=50, retries=6, failures=7, spent=1
@@ -52,6 +52,8 @@ unixsvc_caller_request_errors_total{service="shop",caller="billing"} 1
 unixsvc_probes_total{service="shop",path="/-/ready",code="200"} 8
 unixsvc_probes_total{service="shop",path="/-/ready",code="503"} 2
 unixsvc_wrong_tokens_total{service="shop"} 4
+unixsvc_received_bytes_total{service="shop"} 50
+unixsvc_sent_bytes_total{service="shop"} 60
 unixsvc_workers{service="shop",state="ready"} 1
 unixsvc_workers{service="shop",state="draining"} 0
 unixsvc_worker_exits_total{service="shop",reason="crash"} 2

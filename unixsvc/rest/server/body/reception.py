@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -37,11 +37,12 @@ class CountedClient(Protocol):
 class ReceivingConnection(Protocol):
     """A connection, as the reception sees it."""
 
-    transport: Any  # asyncio's and Twisted's transports have no type in common
-
     @property
     def client(self) -> CountedClient:
         """What the connection remembers of its client."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
 
     def update_reading(self) -> None:
         """Read on, or stop to read."""
@@ -118,7 +119,7 @@ class BodyReception:
         if self._continues and self.incoming.awaited:
             self._continues = False
             if not self.incoming.received:
-                self._connection.transport.write(CONTINUE)
+                self._connection.write(CONTINUE)
         self._update()
 
     def _update(self) -> None:
