@@ -20,6 +20,7 @@ from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import EVENTS, Hook
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.metrics import MetricsEndpoint
+from unixsvc.config.nats import Nats
 from unixsvc.config.settings import (
     Limits,
     Log,
@@ -108,6 +109,10 @@ class ConfigurationPage(SynchronousTestCase):
         """Each key of ``[log]`` is described, with its default."""
         self.assertDescribed("``[log]``", defaults_of(Log))
 
+    def test_nats(self) -> None:
+        """Each key of ``[nats]`` is described, with its default."""
+        self.assertDescribed("``[nats]``", defaults_of(Nats))
+
     def test_tracing(self) -> None:
         """Each key of ``[tracing]`` is described, with its default."""
         self.assertDescribed("``[tracing]``", defaults_of(Tracing))
@@ -170,6 +175,7 @@ class ConfigurationPage(SynchronousTestCase):
             "tokens",
             "access",
             "tracing",
+            "nats",
             "hooks",
             "metrics",
         }

@@ -92,7 +92,7 @@ class AsyncClientBase(ClientBase[R, S]):
     async def _request(self, call: Call, timeout: float, buffer: StreamBuffer | None = None) -> Received:
         """Make a call, or request a stream, with retries; the result, or the end of the stream."""
         state = self._start_call(call, timeout)
-        return await retry(state, self._attempt(call, buffer), self._sleep, buffer=buffer)
+        return await retry(state, self._attempt(state, call, buffer), self._sleep, buffer=buffer)
 
     async def _resume(
         self,
@@ -104,26 +104,32 @@ class AsyncClientBase(ClientBase[R, S]):
     ) -> Result:
         """Continue a call whose first attempt has failed."""
         state = RetryState(self._policy, call, timeout, started)
-        return result_of(await retry(state, self._attempt(call), self._sleep, problem=problem), type)
+        return result_of(await retry(state, self._attempt(state, call), self._sleep, problem=problem), type)
 
     def _attempt(
-        self, call: Call, buffer: StreamBuffer | None = None
+        self, state: RetryState, call: Call, buffer: StreamBuffer | None = None
     ) -> Callable[[float], Awaitable[Received]]:
-        return lambda left: self._send(self._connection(), call, left, buffer)
+        return lambda left: self._send(self._connection(state.host), call, left, buffer)
 
     def _start_call(self, call: Call, timeout: float) -> RetryState:
         return self._policy.start(call, timeout)
 
-    def _connection(self) -> Multiplexer:
-        """A connection for the next call."""
-        multiplexer = self._pool.choose()
+    def _connection(self, host: str | None = None) -> Multiplexer:
+        """A connection for the next call.
+
+        :param host: the only host that it may be to, empty for this one; None for any.
+        """
+        multiplexer = self._pool.choose() if host is None else self._pool.choose_on(host)
         if multiplexer is None:
-            multiplexer = self._open_connection()
+            multiplexer = self._open_connection(host)
             self._pool.add(multiplexer)
         return multiplexer
 
-    def _open_connection(self) -> Multiplexer:
-        """Make a new connection."""
+    def _open_connection(self, host: str | None) -> Multiplexer:
+        """Make a new connection.
+
+        :param host: as for :meth:`_connection`.
+        """
         raise NotImplementedError
 
     def _send(

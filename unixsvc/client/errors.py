@@ -56,7 +56,14 @@ class ConnectAttemptFailed(Exception):
 
 
 class ConnectionLost(Exception):
-    """The connection ended before the reply: the action may have run, or not."""
+    """The connection ended before the reply: the action may have run, or not.
+
+    :ivar host: the host that may have run it; empty for this one.
+    """
+
+    def __init__(self, host: str = "") -> None:
+        super().__init__()
+        self.host = host
 
 
 AttemptFailed = ConnectAttemptFailed | ConnectionLost | ServiceError

@@ -15,7 +15,7 @@ from unixsvc.client.calls import unexpected_stream
 from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.deadline_timer import CallLater, DeadlineTimer
 from unixsvc.client.discovery.location import Credentials
-from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, ServiceError
@@ -39,7 +39,7 @@ class PendingCall(Protocol):
     def succeed(self, response: ResponseReceived) -> None:
         """The service replied with a result; for a stream, its end."""
 
-    def fail(self, error: ConnectionLost | ServiceError) -> None:
+    def fail(self, error: AttemptFailed) -> None:
         """The service replied with an error, the deadline has passed, or the connection was lost."""
 
     def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
@@ -73,6 +73,7 @@ class Multiplexer:
     :param disconnected: called when the connection is lost.
     :ivar clock: the same clock.
     :ivar connection: the state of the protocol.
+    :ivar host: that of the service; empty for this one.
     """
 
     def __init__(
@@ -92,7 +93,8 @@ class Multiplexer:
         self._unsent: list[bytes] | None = []  # None while messages are sent at once
         self._unsent_bytes = 0
         self._pending: dict[int, PendingCall] = {}
-        self._refusal: ServiceError | None = None
+        self._refusal: ServiceError | ConnectAttemptFailed | None = None
+        self.host = ""
 
     def start(self, call: Call, timeout: float, pending: PendingCall) -> int:
         """Send a unary call.
@@ -149,6 +151,17 @@ class Multiplexer:
         self._flush()
         self._transport.close()
 
+    def leave(self) -> None:
+        """Make no more calls on this connection, and close it when none is pending."""
+        self.connection.leaving = True
+        if not self.connection.pending:
+            self.close()
+
+    def not_connected(self, problem: ConnectAttemptFailed) -> None:
+        """The connection cannot be established: calls that were made already have not been sent."""
+        self._refusal = problem
+        self.connection_lost()
+
     def connected(self, write: Callable[[bytes], object]) -> None:
         """The connection is established.
 
@@ -191,7 +204,7 @@ class Multiplexer:
         self._timer.stop()
         calls, self._pending = self._pending, {}
         for pending in calls.values():
-            pending.fail(self._refusal or ConnectionLost())
+            pending.fail(self._refusal or ConnectionLost(self.host))
 
     def _process(self, event: Event) -> None:
         if isinstance(event, ItemReceived):

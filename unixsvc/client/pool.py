@@ -38,6 +38,18 @@ class ConnectionPool:
                 chosen, fewest = multiplexer, calls
         return chosen if usable >= self._limit else None
 
+    def choose_on(self, host: str) -> Multiplexer | None:
+        """The connection to one host with the fewest pending calls; None if there is none.
+
+        :param host: empty for this host.
+        """
+        usable = [each for each in self._connections if each.host == host and not each.connection.leaving]
+        return min(usable, key=lambda each: len(each.connection.pending), default=None)
+
+    def to_other_hosts(self) -> list[Multiplexer]:
+        """The connections to other hosts that take calls."""
+        return [each for each in self._connections if each.host and not each.connection.leaving]
+
     def add(self, multiplexer: Multiplexer) -> None:
         """Add a new connection."""
         self._connections.append(multiplexer)

@@ -152,6 +152,8 @@ class RetryState:
     :param timeout: for all attempts, in seconds.
     :param started: when the first attempt began, on the clock of the policy.
     :ivar deadline: on the same clock.
+    :ivar host: the only host for further attempts, empty for this one, as it may have run the call, and only
+        it knows its idempotency key; None if any will do.
     """
 
     def __init__(self, policy: RetryPolicy, call: Call, timeout: float, started: float) -> None:
@@ -159,7 +161,9 @@ class RetryState:
         self._timeout = timeout
         self._started = started
         self.deadline = started + timeout
-        self._idempotent = call.method in _IDEMPOTENT or "idempotency_key" in call.meta
+        self._repeatable = call.method in _IDEMPOTENT
+        self._idempotent = self._repeatable or "idempotency_key" in call.meta
+        self.host: str | None = None
         self._retries = 0
 
     def time_left(self) -> float:
@@ -216,6 +220,8 @@ class RetryState:
 
     def _pause_after(self, problem: AttemptFailed) -> Pause:
         now = self._policy.clock()
+        if isinstance(problem, ConnectionLost) and not self._repeatable:
+            self.host = problem.host
         sent = not isinstance(problem, ConnectAttemptFailed)
         absent = isinstance(problem, ConnectAttemptFailed) and problem.absent
         known = isinstance(problem, ConnectAttemptFailed) and problem.known

@@ -16,6 +16,7 @@ from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Cors, Http, StaticFolder, WebSockets
 from unixsvc.config.metrics import MetricsEndpoint
+from unixsvc.config.nats import Nats
 from unixsvc.config.settings import (
     HTTP_SERVICE,
     Limits,
@@ -113,6 +114,7 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar access: who may call services, by the names of the rules.
     :ivar tracing: traces of requests.
     :ivar hooks: commands and URLs that get events.
+    :ivar nats: the cluster.
     """
 
     socket_dir: str | None = None
@@ -131,12 +133,13 @@ class ConfigFile(Struct, frozen=True, forbid_unknown_fields=True):
     access: dict[str, AccessRule] = {}
     tracing: Tracing = Tracing()
     hooks: tuple[Hook, ...] = ()
+    nats: Nats = Nats()
 
 
 _TABLES: Final[dict[str, type[Struct]]] = {
     "": ConfigFile, "limits": Limits, "security": Security, "log": Log, "http": HttpTable, "http.cors": Cors,
     "http.websocket": WebSockets, "control": ControlAccess, "dashboard": Dashboard,
-    "tracing": Tracing, "metrics": MetricsEndpoint,
+    "tracing": Tracing, "metrics": MetricsEndpoint, "nats": Nats,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from unixsvc.config.dashboard_table import resolve_dashboard
 from unixsvc.config.file import ConfigFile, file_type, parse_layers, read_file
 from unixsvc.config.gateways import make_gateways
 from unixsvc.config.metrics import MetricsEndpoint
+from unixsvc.config.nats import check_nats
 from unixsvc.config.settings import ClientSettings, Settings, start_order
 from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT, development_layer
 from unixsvc.config.sources.layers import Layer, Layers
@@ -271,6 +272,7 @@ def _resolve(
         hooks=file.hooks,
         python=str(folder / file.python) if file.python else "",
         tracing=file.tracing,
+        nats=check_nats(file.nats, frozenset(services), source, str(folder)),
     )
 
 

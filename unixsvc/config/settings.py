@@ -14,6 +14,7 @@ from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Http
 from unixsvc.config.metrics import MetricsEndpoint
+from unixsvc.config.nats import Nats
 from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
@@ -22,6 +23,7 @@ from unixsvc.limiting.service_rate import ServiceRate
 __all__ = [
     "CONTROL_SERVICE",
     "HTTP_SERVICE",
+    "NATS_SERVICE",
     "SHARED_TOKEN",
     "ClientSettings",
     "Limits",
@@ -39,6 +41,7 @@ LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 
 CONTROL_SERVICE: Final = "orchestrator"
 HTTP_SERVICE: Final = "http"
+NATS_SERVICE: Final = "nats"
 SHARED_TOKEN: Final = "default"
 """The name of the token that has no table."""
 
@@ -274,6 +277,7 @@ class Settings(Struct, frozen=True):
     :ivar python: the interpreter of the workers; empty for that of the orchestrator.
     :ivar tracing: traces of requests.
     :ivar hooks: the tables ``[[hooks]]``.
+    :ivar nats: the cluster.
     """
 
     source: str
@@ -295,6 +299,7 @@ class Settings(Struct, frozen=True):
     python: str = ""
     tracing: Tracing = Tracing()
     hooks: tuple[Hook, ...] = ()
+    nats: Nats = Nats()
 
     @property
     def directory_mode(self) -> int:

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
@@ -24,6 +24,7 @@ from unixsvc.telemetry.metrics.snapshot import ClientStats
 
 if TYPE_CHECKING:
     from unixsvc.client.twisted.client import Client, RawStream
+    from unixsvc.client.twisted.other_hosts import OtherHosts
     from unixsvc.client.twisted.stream import Stream
 
 __all__ = ["NoServices", "ServiceClients", "ServiceVerbs"]
@@ -88,6 +89,7 @@ class ServiceClients(ServiceVerbs):
     :param token: the token for the services.
     :param now: the clock of the request context, in seconds.
     :param make_client: creates a client, as :class:`~unixsvc.client.twisted.client.Client`; that one if None.
+    :param other_hosts: makes connections to services of other hosts; None without a cluster.
     """
 
     def __init__(
@@ -97,7 +99,9 @@ class ServiceClients(ServiceVerbs):
         reactor: Any,
         now: Callable[[], float],
         make_client: Callable[..., Any] | None = None,
+        other_hosts: OtherHosts | None = None,
     ) -> None:
+        self._other_hosts = other_hosts
         self._socket_dir = socket_dir or None
         self._token = token
         self._reactor = reactor
@@ -204,10 +208,15 @@ class ServiceClients(ServiceVerbs):
             raise Unavailable
         client = self._clients.get(service)
         if client is None:
-            client = self._clients[service] = (self._make_client or _client_class())(
-                service, socket_dir=self._socket_dir, token=self._token, reactor=self._reactor
-            )
+            client = self._clients[service] = self._make(service)
         return client
+
+    def _make(self, service: str) -> Client:
+        options: dict[str, Any] = {"socket_dir": self._socket_dir, "token": self._token}
+        if self._other_hosts is not None:
+            options["other_hosts"] = self._other_hosts
+        make = self._make_client or _client_class()
+        return cast("Client", make(service, reactor=self._reactor, **options))
 
     def _prepare(self, service: str, options: CallOptions | OpenOptions | StreamOptions) -> Client:
         """Combine the timeout and the meta of a call with those of the request context.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from typing import Final
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 from unixsvc.config.http import Listen
 from unixsvc.errors import ConfigError
 from unixsvc.listen.certificates import ServerCertificate
+from unixsvc.memory_file import MemoryFile
 
 __all__ = ["TlsContext", "make_tls_context"]
 
@@ -57,7 +57,7 @@ def make_tls_context(certificate: ServerCertificate, listen: Listen) -> ssl.SSLC
         raise ConfigError(listen.private_key, problem, "store the key without a passphrase, with mode 0600")
 
     try:
-        with _MemoryFile(certificate.chain) as chain, _MemoryFile(certificate.private_key) as key:
+        with MemoryFile(certificate.chain) as chain, MemoryFile(certificate.private_key) as key:
             context.load_cert_chain(chain.path, key.path, refuse)
     except (OSError, ssl.SSLError) as error:
         files = f"{listen.certificate}, {listen.private_key}"
@@ -83,20 +83,3 @@ def _reason(error: Exception) -> str:
     """The error without the place in the source of Python."""
     reason = getattr(error, "reason", None)
     return str(reason).lower().replace("_", " ") if reason else str(error).partition(" (_ssl.c")[0]
-
-
-class _MemoryFile:
-    """A file in memory, as Python's API takes certificates and keys from files only."""
-
-    def __init__(self, content: str) -> None:
-        self._content = content
-
-    def __enter__(self) -> _MemoryFile:
-        self._descriptor = os.memfd_create("unixsvc-certificates", os.MFD_CLOEXEC)
-        with open(self._descriptor, "wb", closefd=False) as file:
-            file.write(self._content.encode("ascii", "replace"))
-        self.path = f"/proc/self/fd/{self._descriptor}"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        os.close(self._descriptor)

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 
 from unixsvc.config.access import rules_about
 from unixsvc.config.http import parse_listen
+from unixsvc.config.nats import NatsAccess, read_nats_access
 from unixsvc.config.settings import CONTROL_SERVICE, ServiceSettings, Settings
 from unixsvc.config.tracing import Tracing
 from unixsvc.datasource.idempotency.directory import directory_path, make_directory
@@ -219,7 +220,15 @@ class PoolFactory:
             http=settings.gateways.get(name),
             access=rules_about(settings.access, name),
             tracing=Tracing() if name == CONTROL_SERVICE else settings.tracing,
+            nats=_nats_access(name, settings),
         )
+
+
+def _nats_access(name: str, settings: Settings) -> NatsAccess | None:
+    """How the workers of a service log in to the cluster; None if there is none."""
+    if not settings.nats.servers or name == CONTROL_SERVICE:
+        return None
+    return read_nats_access(settings.nats)
 
 
 def _make_answers_directory(config: WorkerConfig) -> None:

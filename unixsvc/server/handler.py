@@ -17,12 +17,13 @@ from unixsvc.listen.host import ConnectionHost
 from unixsvc.listen.interfaces import IServesDescriptors
 from unixsvc.server.accepted.first_message import FirstMessage
 from unixsvc.server.context import HandlerContext
-from unixsvc.server.interfaces import IListsCalls, IRequestHandler, IReviewsCallers
+from unixsvc.server.interfaces import IListsCalls, IRequestHandler, IReviewsCallers, IServesCircuits
 from unixsvc.server.pending_call import PendingCall
 from unixsvc.server.probe import probe
 from unixsvc.server.protocol import ServerProtocol
 from unixsvc.server.registry import ConnectionRegistry
 from unixsvc.telemetry.connection_log import ConnectionLog
+from unixsvc.transport.peer import SocketCaller
 
 __all__ = ["SocketRequestHandler", "close_and_drain"]
 
@@ -55,7 +56,7 @@ class _ConnectionFactory:
         return FirstMessage(self._registry, host)
 
 
-@implementer(IRequestHandler, IReviewsCallers, IListsCalls)
+@implementer(IRequestHandler, IReviewsCallers, IListsCalls, IServesCircuits)
 class SocketRequestHandler(Service):
     """Serves the wire protocol of ``docs/reference/protocol.rst``.
 
@@ -121,6 +122,10 @@ class SocketRequestHandler(Service):
     def review_callers(self, review: Callable[[Caller], bool]) -> None:
         """Review the caller of each connection; see :class:`IReviewsCallers`."""
         self._registry.review_callers(review)
+
+    def make_protocol(self, caller: SocketCaller) -> ServerProtocol:
+        """The protocol for a connection that something else has accepted; see :class:`IServesCircuits`."""
+        return ServerProtocol(self._registry, caller)
 
     def pending_calls(self) -> list[PendingCall]:
         """The requests whose replies are not complete; see :class:`IListsCalls`."""

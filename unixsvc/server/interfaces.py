@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 from zope.interface import Interface
@@ -10,7 +11,11 @@ from zope.interface import Interface
 from unixsvc.domain.message import Caller
 from unixsvc.server.pending_call import PendingCall
 
-__all__ = ["IListsCalls", "IRequestHandler", "IReviewsCallers"]
+if TYPE_CHECKING:
+    from unixsvc.server.protocol import ServerProtocol
+    from unixsvc.transport.peer import SocketCaller
+
+__all__ = ["IListsCalls", "IRequestHandler", "IReviewsCallers", "IServesCircuits"]
 
 
 class IRequestHandler(IService):
@@ -61,6 +66,16 @@ class IReviewsCallers(Interface):
 
         :param review: takes the trust of a caller away if its token is not valid any more. It returns true
             if the client should reconnect, and present its token again.
+        """
+
+
+class IServesCircuits(Interface):
+    """A request handler that serves connections which it has not accepted itself."""
+
+    def make_protocol(caller: SocketCaller) -> ServerProtocol:
+        """Return the protocol of a connection, which is to be connected to its transport.
+
+        :param caller: is known and trusted already.
         """
 
 

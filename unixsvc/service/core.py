@@ -28,6 +28,7 @@ from unixsvc.telemetry.failure_log import FailureLog
 if TYPE_CHECKING:
     from unixsvc.interception.pages import PageInterceptors
     from unixsvc.security.user_gate import UserGates
+    from unixsvc.service.cluster import ServiceCluster
     from unixsvc.service.jobs import JobRunner
     from unixsvc.service.tracing import ServiceTracing
 
@@ -55,6 +56,7 @@ class ServiceCore(Struct, frozen=True):
     :ivar page_interceptors: are called around pages; None without any.
     :ivar tracing: makes the spans; None without tracing.
     :ivar reactor: of the service.
+    :ivar cluster: its part in the cluster; None without one.
     """
 
     config: WorkerConfig
@@ -79,6 +81,7 @@ class ServiceCore(Struct, frozen=True):
     traced: Any = None  # a function with attributes, or None
     tracing: ServiceTracing | None = None
     reactor: IReactorTime | None = None
+    cluster: ServiceCluster | None = None
 
     @property
     def outer_handle(self) -> Any:  # as traced
@@ -106,3 +109,5 @@ class ServiceCore(Struct, frozen=True):
                 await self.tracing.close(self.reactor)
             self.clients.close()
             self.store.close()
+            if self.cluster is not None:
+                self.cluster.stop()

@@ -42,7 +42,15 @@ from unixsvc.service.core import ServiceCore
 from unixsvc.service.gates import make_gates, make_user_gates, start_schemes
 from unixsvc.service.health import HealthCheck
 from unixsvc.service.host import ServiceHost
-from unixsvc.service.optional_parts import access_log, gated, make_job_runner, mounted, readiness, traces
+from unixsvc.service.optional_parts import (
+    access_log,
+    cluster_of,
+    gated,
+    make_job_runner,
+    mounted,
+    readiness,
+    traces,
+)
 from unixsvc.service.spec import WorkerConfig
 from unixsvc.service.statistics import ServiceStatistics
 from unixsvc.telemetry.failure_log import FailureLog
@@ -128,7 +136,14 @@ async def make_core(
         # Not an adaption: memory reactors of tests have the methods without the declaration.
         blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
     http = config.http or Http()
-    clients = ServiceClients(http.socket_dir or config.socket_dir, config.token, reactor, now)
+    cluster = cluster_of(config, reactor)
+    clients = ServiceClients(
+        http.socket_dir or config.socket_dir,
+        config.token,
+        reactor,
+        now,
+        other_hosts=None if cluster is None else cluster.other_hosts,
+    )
     metrics = ServiceMetrics(parts.get("metrics_page"))
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
     tracing = parts.get("tracing") or traces(config, now)
@@ -233,6 +248,7 @@ async def make_core(
         None if tracing is None else tracing.around(handle, router, repository),
         tracing,
         reactor,
+        cluster,
     )
 
 

@@ -167,6 +167,8 @@ class ServiceHost(MultiService):
             await self._probe()
         if not self._draining:  # a drain may have begun during the probe
             await self._handler.listen()
+            if self._core.cluster is not None:
+                await self._core.cluster.serve(self._handler)
         self._listening = True
         if self._new_tokens is not None:
             self.set_tokens(*self._new_tokens)
@@ -197,6 +199,8 @@ class ServiceHost(MultiService):
                 await self._delay
             self._delay = None
         await self._handler.close()
+        if self._core.cluster is not None:
+            await self._core.cluster.withdraw()
         on_closed()
         await self._handler.drain(wait_for_idle)
         self._core.tasks.stop()

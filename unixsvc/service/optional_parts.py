@@ -21,12 +21,13 @@ from unixsvc.telemetry.failure_log import FailureLog
 
 if TYPE_CHECKING:
     from unixsvc.security.user_gate import UserGates
+    from unixsvc.service.cluster import ServiceCluster
     from unixsvc.service.jobs import JobRunner
     from unixsvc.service.readiness import Readiness
     from unixsvc.service.tracing import ServiceTracing
     from unixsvc.telemetry.access.log import AccessLog, Journal
 
-__all__ = ["access_log", "gated", "make_job_runner", "mounted", "readiness", "traces"]
+__all__ = ["access_log", "cluster_of", "gated", "make_job_runner", "mounted", "readiness", "traces"]
 
 
 def mounted(
@@ -97,6 +98,18 @@ def access_log(config: WorkerConfig, journal: Journal | None) -> AccessLog | Non
     from unixsvc.telemetry.access.log import AccessLog
 
     return AccessLog(config.service, access, slot=config.slot, journal=journal)
+
+
+def cluster_of(config: WorkerConfig, reactor: IReactorTime) -> ServiceCluster | None:
+    """Return the part of a service in the cluster of hosts; None without one.
+
+    :raises unixsvc.errors.ConfigError: if the extra ``nats`` is not installed.
+    """
+    if config.nats is None:
+        return None
+    from unixsvc.service.cluster import make_cluster
+
+    return make_cluster(config, config.nats, reactor)
 
 
 def readiness(

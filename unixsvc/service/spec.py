@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from unixsvc.config.access import AccessRule
 from unixsvc.config.http import Http
+from unixsvc.config.nats import NatsAccess
 from unixsvc.config.settings import Limits, Log, Security, ServiceSettings
 from unixsvc.config.tracing import Tracing
 from unixsvc.listen.certificates import ServerCertificate
@@ -61,6 +62,7 @@ class WorkerConfig(Struct, frozen=True):
     :ivar log_rules: levels of the log that were set at run time.
     :ivar debugged: whether it has a terminal as its standard input, output and error.
     :ivar tracing: traces of requests.
+    :ivar nats: how it logs in to the cluster; None without one.
     """
 
     service: str
@@ -82,6 +84,7 @@ class WorkerConfig(Struct, frozen=True):
     certificates: dict[str, ServerCertificate] = {}
     log_rules: tuple[LevelRule, ...] = ()
     tracing: Tracing = Tracing()
+    nats: NatsAccess | None = None
 
     def __repr__(self) -> str:
         # The default one would show the token and private keys in logs.

@@ -59,7 +59,7 @@ class MemoryClient(Client):
         super().__init__("memory", reactor=clock, **options)
         self._endpoint = endpoint
 
-    def _open_connection(self) -> Multiplexer:
+    def _open_connection(self, host: str | None = None) -> Multiplexer:
         if not self._endpoint.listening:
             remedy = "a MemoryService can be called until it is closed"
             raise ServiceUnreachable("memory", "no process listens", remedy)

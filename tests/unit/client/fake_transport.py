@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.errors import AttemptFailed
 from unixsvc.client.events import ResponseReceived
 from unixsvc.client.stream_buffer import StreamBuffer
-from unixsvc.errors import ServiceError
 
 __all__ = ["FakeTransport", "RecordingCall"]
 
@@ -75,7 +74,7 @@ class RecordingCall:
         """Record the result."""
         self.result = bytes(response.data)
 
-    def fail(self, error: ConnectionLost | ServiceError) -> None:
+    def fail(self, error: AttemptFailed) -> None:
         """Record the error."""
         self.result = error
 

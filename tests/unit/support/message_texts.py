@@ -40,6 +40,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "0 routes",
             "NEXT IN",
             "a Unix socket",
+            "another host",
             "all services",
             "directory watch",
             "from user {} (process {})",

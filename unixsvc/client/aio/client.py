@@ -134,13 +134,13 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream[Any]]):
         task = asyncio.get_running_loop().create_task(self._request(call, timeout, buffer))
         return Stream(type, buffer, task)
 
-    def _connection(self) -> Multiplexer:
+    def _connection(self, host: str | None = None) -> Multiplexer:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop, self._pool = loop, ConnectionPool(self._connection_limit)
-        return super()._connection()
+        return super()._connection(host)
 
-    def _open_connection(self) -> Multiplexer:
+    def _open_connection(self, host: str | None) -> Multiplexer:
         connection, credentials = self._finder.connect()
         protocol = AsyncioClientProtocol(credentials, asyncio.get_running_loop(), self._pool.discard)
         protocol.open(connection)

@@ -6,11 +6,10 @@ import asyncio
 
 from unixsvc.client.calls import NO_LIMIT
 from unixsvc.client.connection import Call
-from unixsvc.client.errors import ConnectionLost
+from unixsvc.client.errors import AttemptFailed
 from unixsvc.client.events import Received, ResponseReceived
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
-from unixsvc.errors import ServiceError
 
 __all__ = ["PendingFuture", "request"]
 
@@ -35,7 +34,7 @@ class PendingFuture:
         if not self.future.done():
             self.future.set_result(response.data if response.head is None else response.result)
 
-    def fail(self, error: ConnectionLost | ServiceError) -> None:
+    def fail(self, error: AttemptFailed) -> None:
         """Fail the future."""
         if not self.future.done():
             self.future.set_exception(error)

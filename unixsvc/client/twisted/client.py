@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Unpack
 
 from msgspec import Raw
 from twisted.internet.address import UNIXAddress
@@ -22,12 +22,15 @@ from unixsvc.client.base import ClientOptions
 from unixsvc.client.calls import Result, make_call, require_decodable, timeout_or_default
 from unixsvc.client.connection import Call
 from unixsvc.client.deadline_timer import CallLater
+from unixsvc.client.discovery.location import Credentials
+from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable
 from unixsvc.client.events import Received
 from unixsvc.client.intercepted import HeadedItems, call_of, open_result, reply_of, send_through
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.retry import Pause, RetryState, retry
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.client.twisted.directory_watch import wait_for_change
+from unixsvc.client.twisted.other_hosts import OtherHosts
 from unixsvc.client.twisted.pending import FirstAttempt, open_either, request
 from unixsvc.client.twisted.protocol import Clock, TwistedClientProtocol
 from unixsvc.client.twisted.stream import Stream
@@ -44,19 +47,33 @@ __all__ = ["Client", "RawStream"]
 
 RawStream: TypeAlias = Stream[Raw] | HeadedItems
 
+# How often a client that calls another host looks for the service on its own, in seconds.
+_LOCAL_INTERVAL: Final = 0.5
+
 
 class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
     """Calls one service. Calls return Deferreds; cancelling one cancels the action in the service.
 
     :param options: see :class:`unixsvc.client.base.ClientBase`.
     :param reactor: the reactor; if None, the installed one.
+    :param other_hosts: makes connections to other hosts; None to call services of this host only.
     """
 
     _clock: Clock
 
-    def __init__(self, service: str, *, reactor: Any = None, **options: Unpack[ClientOptions]) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        reactor: Any = None,
+        other_hosts: OtherHosts | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None:
         super().__init__(service, **options)
+        self._service = service
         self._reactor = reactor
+        self._other_hosts = other_hosts
+        self._looks_for_local = False
         self._has_clock = False  # until the first call, when the program has installed its reactor
         if options.get("interceptors"):
             self._open = self._open_intercepted  # type: ignore[method-assign]  # as in ClientBase
@@ -185,7 +202,49 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
     ) -> Deferred[Received]:
         return request(multiplexer, call, timeout, buffer)
 
-    def _open_connection(self) -> Multiplexer:
+    def _open_connection(self, host: str | None) -> Multiplexer:
+        others = self._other_hosts
+        if others is None or host == "":
+            return self._open_local()
+        if host:
+            return self._open_remote(others, host)
+        remote_first = others.prefer == "any" and 2 * len(self._pool.to_other_hosts()) <= len(self._pool)
+        if not remote_first:
+            try:
+                return self._open_local()
+            except ConnectAttemptFailed:
+                if others.prefer == "only-local":
+                    raise
+        opened = self._open_remote(others)
+        if others.prefer == "local":
+            self._look_for_local()
+        return opened
+
+    def _open_remote(self, others: OtherHosts, host: str = "") -> Multiplexer:
+        protocol = TwistedClientProtocol(Credentials(None), self._clock, self._pool.discard)
+        others.connect(self._service, host, protocol)
+        return protocol.multiplexer
+
+    def _look_for_local(self) -> None:
+        """Go back to the service of this host as soon as it can be reached again."""
+        if not self._looks_for_local:
+            self._looks_for_local = True
+            self._clock.callLater(_LOCAL_INTERVAL, self._try_local)
+
+    def _try_local(self) -> None:
+        self._looks_for_local = False
+        remote = self._pool.to_other_hosts()
+        if not remote or self._policy.closed:
+            return
+        try:
+            self._pool.add(self._open_local())
+        except (ConnectAttemptFailed, ServiceUnreachable):
+            self._look_for_local()
+            return
+        for each in remote:
+            each.leave()
+
+    def _open_local(self) -> Multiplexer:
         connection, credentials = self._finder.connect()
         protocol = TwistedClientProtocol(credentials, self._clock, self._pool.discard)
         loop = asyncio_loop_of(self._reactor)

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.calls import NO_LIMIT, Result, result_of
 from unixsvc.client.connection import Call
-from unixsvc.client.errors import ConnectionLost, error_for_caller
+from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost, error_for_caller
 from unixsvc.client.events import Received, ResponseReceived
 from unixsvc.client.multiplexer import Multiplexer
 from unixsvc.client.stream_buffer import StreamBuffer
@@ -21,13 +21,13 @@ from unixsvc.client.twisted.stream import Stream
 from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.reply_head import ReplyHead
 from unixsvc.domain.validation.type_forms import TypeForm
-from unixsvc.errors import BadGateway, ServiceError
+from unixsvc.errors import BadGateway
 from unixsvc.wire.heads import reply_from_wire
 
 __all__ = ["FirstAttempt", "open_either", "request"]
 
 
-Resume = Callable[[Call, float, TypeForm, float, ConnectionLost | ServiceError], Coroutine[Any, Any, Result]]
+Resume = Callable[[Call, float, TypeForm, float, AttemptFailed], Coroutine[Any, Any, Result]]
 
 
 class _Pending:
@@ -46,7 +46,7 @@ class _Pending:
     def succeed(self, response: ResponseReceived) -> None:
         self.deferred.callback(response.data if response.head is None else response.result)
 
-    def fail(self, error: ConnectionLost | ServiceError) -> None:
+    def fail(self, error: AttemptFailed) -> None:
         self.deferred.errback(Failure(error))
 
     def start_stream(self, id: int, buffer: StreamBuffer) -> bool:
@@ -100,7 +100,10 @@ class _Either(_Pending):
 
 def _for_reader(failure: Failure) -> Failure:
     """The error that the reader of a stream gets."""
-    return Failure(error_for_caller(failure.value)) if isinstance(failure.value, ConnectionLost) else failure
+    problem = failure.value
+    if isinstance(problem, ConnectionLost | ConnectAttemptFailed):
+        return Failure(error_for_caller(problem))
+    return failure
 
 
 def request(
@@ -182,7 +185,7 @@ class FirstAttempt(Deferred[Result]):
         else:
             self.callback(result)
 
-    def fail(self, error: ConnectionLost | ServiceError) -> None:
+    def fail(self, error: AttemptFailed) -> None:
         """The first attempt has failed: retry, or fail with the error."""
         self._retries = Deferred.fromCoroutine(
             self._resume(self._call, self._timeout, self._type, self._started, error)

@@ -1,0 +1,191 @@
+"""Connections to NATS servers by nats-py, the client library of the NATS project.
+
+It is used for less than it offers, as parts of it lose messages: no ``flush`` and no ``drain``, whose PING
+may overtake buffered commands; no reconnection, as calls have to fail at once and circuits are bound to one
+connection; no ``request``, as circuits have pipes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
+from random import sample
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from unixsvc.bus.connection import BusConnection, BusMessage, ConnectionEvents, NotConnected, Received
+from unixsvc.bus.nats_internals import CheckingClient, abort_connection, number_of, unsubscribe
+from unixsvc.domain.coroutine import run_without_waiting
+
+__all__ = ["NatsConnection", "connect"]
+
+_log = Logger(namespace="nats")
+
+_CONNECT_TIMEOUT: Final = 2  # seconds
+_PING_INTERVAL: Final = 20  # seconds; for a server that drops silent clients, as the node has its own watch
+_STATUS: Final = "Status"
+# Twisted and the event loop below it share a thread: a message is handled before the next one is read.
+_NO_LIMIT: Final = 0
+
+
+class NatsConnection:
+    """One connection. See :class:`~unixsvc.bus.connection.BusConnection`.
+
+    :param events: what is reported to.
+    """
+
+    def __init__(self, client: Client, events: ConnectionEvents, loop: asyncio.AbstractEventLoop) -> None:
+        self._client = client
+        self._events = events
+        self._loop = loop
+        self._subscriptions: dict[int, Subscription] = {}
+        self._ended = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.max_payload: int = client.max_payload
+        url = client.connected_url
+        self.server = "" if url is None else f"{url.hostname}:{url.port}"
+
+    def publish(
+        self, subject: str, data: bytes, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Send a message."""
+        self._do(self._client.publish(subject, data, reply, headers))
+
+    def subscribe(self, subject: str, received: Received, queue: str = "") -> int:
+        """Subscribe."""
+
+        async def deliver(message: Msg) -> None:
+            received(_message(message))
+
+        step = self._client.subscribe(
+            subject, queue, deliver, pending_msgs_limit=_NO_LIMIT, pending_bytes_limit=_NO_LIMIT
+        )
+        made: Subscription = self._do(step)
+        number = number_of(made)
+        self._subscriptions[number] = made
+        return number
+
+    def unsubscribe(self, number: int) -> None:
+        """End a subscription."""
+        subscription = self._subscriptions.pop(number, None)
+        if subscription is not None and not self._ended:
+            self._do(unsubscribe(self._client, number))
+
+    def close(self) -> None:
+        """Send what is written, and disconnect."""
+        if not self._ended:
+            self._ended = True
+            task = self._loop.create_task(self._client.close())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def abort(self) -> None:
+        """Disconnect now."""
+        if not self._ended:
+            self._ended = True
+            abort_connection(self._client)
+            self._events.connection_lost("aborted")
+
+    def lost(self, problem: str) -> None:
+        """The client has disconnected."""
+        if not self._ended:
+            self._ended = True
+            self._events.connection_lost(problem)
+
+    def _do(self, step: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine of the client that only waits if its buffers are full, which have no limit."""
+        if self._ended:
+            step.close()
+            raise NotConnected("disconnected")
+        try:
+            return run_without_waiting(step)
+        except (NatsError, OSError) as error:
+            raise NotConnected(str(error) or type(error).__name__) from None
+
+
+def connect(
+    options: Mapping[str, Any], loop: asyncio.AbstractEventLoop, events: ConnectionEvents
+) -> Deferred[BusConnection]:
+    """Connect to the first server that can be reached.
+
+    :param options: of ``nats.aio.client.Client.connect``: the servers, and how to log in; and ``check``,
+        which is called with the URL and the first message of a server, and returns what is wrong with it.
+    :returns: fails with NotConnected.
+    """
+    return Deferred.fromFuture(loop.create_task(_connect(options, loop, events)))
+
+
+async def _connect(
+    options: Mapping[str, Any], loop: asyncio.AbstractEventLoop, events: ConnectionEvents
+) -> BusConnection:
+    made: list[NatsConnection] = []
+    problems: list[Exception] = []
+
+    async def failed(error: Exception) -> None:
+        if not isinstance(error, NatsError | OSError):
+            # Of what handles a message; nothing else would report it.
+            _log.failure("a message could not be handled", Failure(error))
+            return
+        problems.append(error)
+        if made and "permissions violation" in str(error).lower():
+            events.refused(str(error))
+
+    async def closed() -> None:
+        for connection in made:
+            connection.lost(str(problems[-1]) if problems else "disconnected")
+
+    async def leaves() -> None:
+        events.server_leaves()
+
+    options = dict(options)
+    check = options.pop("check")
+    for server in sample(options["servers"], len(options["servers"])):
+        client = CheckingClient(partial(check, server))
+        try:
+            await client.connect(
+                **{**options, "servers": [server]},
+                error_cb=failed,
+                closed_cb=closed,
+                lame_duck_mode_cb=leaves,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=_CONNECT_TIMEOUT,
+                ping_interval=_PING_INTERVAL,
+                pending_size=0,
+                skip_subject_validation=True,
+            )
+        except (TimeoutError, NatsError, OSError) as error:
+            problems.append(error)
+            continue
+        made.append(NatsConnection(client, events, loop))
+        return made[0]
+    raise NotConnected(_describe(options["servers"], problems))
+
+
+def _describe(servers: Sequence[str], problems: Sequence[Exception]) -> str:
+    names = ", ".join(_without_secrets(each) for each in servers)
+    reasons = dict.fromkeys(str(each) or type(each).__name__ for each in problems)
+    return f"no server can be reached of {names}: {'; '.join(reasons)}"
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 4222}"
+
+
+def _message(message: Msg) -> BusMessage:
+    headers: dict[str, str] | None = message.headers
+    status = 0
+    if headers and not message.data and headers.get(_STATUS, "").isdigit():
+        status = int(headers[_STATUS])
+    return BusMessage(message.subject, message.data, message.reply, status, headers)
