@@ -231,6 +231,7 @@ class LifecycleTests(OrchestratorTestCase):
             "probes",
             "received_bytes",
             "sent_bytes",
+            "calls",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

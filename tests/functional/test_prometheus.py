@@ -88,6 +88,23 @@ class MetricsTests(MetricsTestCase):
         self.assertEqual([found[each] for each in (orders, requests, size)], [25, 25, 25])
         self.assertEqual(found["unixsvc_worker_exits_total{reason=reload,service=metered}"], 2)
 
+    def test_calls(self) -> None:
+        """The times of calls to other services are added up over the deaths of workers."""
+        running = self.start()
+        address = self.address_of(running)
+        count = "unixsvc_client_duration_seconds_count{service=metered,target=metered}"
+        for _ in range(12):
+            self.ask("metered", "/forward")
+        self.assertEqual(self.scrape(address)[count], 12)
+        for pid in self.worker_pids("metered"):
+            os.kill(pid, signal.SIGKILL)
+        running.until("is ready", times=4)
+        self.ask("metered", "/forward")
+        self.assertEqual(self.scrape(address)[count], 13)
+        status = json.loads(self.command("status", "--json").out)["metered"]
+        self.assertGreater(status["calls"]["metered"]["p99"], 0)
+        self.assertGreaterEqual(status["calls"]["metered"]["p99"], status["calls"]["metered"]["p50"])
+
     def test_gauges(self) -> None:
         """Gauges follow the configured rule."""
         self.configure(self.config + 'gauges = { metered_pid = "worker" }\n')

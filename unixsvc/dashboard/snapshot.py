@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -11,6 +12,9 @@ from unixsvc.orchestrator.figures import ServiceFigures, WorkerFigures
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts
 
 __all__ = ["CallRow", "Moment", "RouteRow", "ServiceRow", "Snapshot", "WorkerRow", "make_snapshot"]
+
+
+_NONE: Final = SeriesCounts()
 
 
 class RouteRow(Struct, frozen=True):
@@ -66,6 +70,7 @@ class CallRow(Struct, frozen=True):
     """The calls to another service.
 
     :ivar rate: calls per second since the snapshot before; None in the first one.
+    :ivar p50: a quantile of the time of the calls since the snapshot before, in seconds; None without calls.
     :ivar open: the number of workers whose circuit breaker is open.
     """
 
@@ -77,6 +82,8 @@ class CallRow(Struct, frozen=True):
     failures: int
     retries: int
     rate: float | None = None
+    p50: float | None = None
+    p99: float | None = None
 
 
 class ServiceRow(Struct, frozen=True):
@@ -139,7 +146,12 @@ def _service(new: ServiceFigures, old: ServiceFigures | None, seconds: float | N
         total=total,
         routes={name: _route(each, routes_before.get(name), seconds) for name, each in routes.items()},
         calls={
-            name: _calls(each, before.services.get(name), seconds)
+            name: _calls(
+                each,
+                before.services.get(name),
+                _route(new.metrics.calls.get(name, _NONE), before.calls.get(name), seconds),
+                seconds,
+            )
             for name, each in new.metrics.services.items()
         },
         workers=[_worker(each, cpu_before.get(each.pid), seconds) for each in new.workers],
@@ -160,12 +172,21 @@ def _route(new: SeriesCounts, old: SeriesCounts | None, seconds: float | None) -
     return RouteRow(new.requests, new.errors, new.codes, rate, errors, *quantiles)
 
 
-def _calls(new: ClientStats, old: ClientStats | None, seconds: float | None) -> CallRow:
+def _calls(new: ClientStats, old: ClientStats | None, ended: RouteRow, seconds: float | None) -> CallRow:
     rate = None
     if seconds is not None:
         rate = max(new.calls - (old.calls if old else 0), 0) / seconds
     return CallRow(
-        new.open, new.half_open, new.closed, new.refused, new.calls, new.failures, new.retries, rate
+        new.open,
+        new.half_open,
+        new.closed,
+        new.refused,
+        new.calls,
+        new.failures,
+        new.retries,
+        rate,
+        ended.p50,
+        ended.p99,
     )
 
 

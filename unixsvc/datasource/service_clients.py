@@ -7,10 +7,11 @@ import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from unixsvc.domain.call_options import CallOptions, OpenOptions, ResultT, ResultType, StreamOptions
@@ -19,7 +20,7 @@ from unixsvc.domain.json import Json, JsonObject
 from unixsvc.domain.message import Created, Reply
 from unixsvc.domain.request_context import current_request
 from unixsvc.domain.trace_context import inherited_meta
-from unixsvc.errors import DeadlineExceeded, Unavailable
+from unixsvc.errors import Cancelled, DeadlineExceeded, ServiceError, Unavailable
 from unixsvc.telemetry.metrics.snapshot import ClientStats
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ __all__ = ["NoServices", "ServiceClients", "ServiceVerbs"]
 
 # Actions may take service names from their callers; the reports of a worker must stay short all the same.
 _MAX_REPORTED: Final = 100
+_OK: Final = 200
+_T = TypeVar("_T")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -90,6 +93,7 @@ class ServiceClients(ServiceVerbs):
     :param now: the clock of the request context, in seconds.
     :param make_client: creates a client, as :class:`~unixsvc.client.twisted.client.Client`; that one if None.
     :param other_hosts: makes connections to services of other hosts; None without a cluster.
+    :param on_end: called at the end of each call, but of streams, with the service, the code and the seconds.
     """
 
     def __init__(
@@ -100,8 +104,11 @@ class ServiceClients(ServiceVerbs):
         now: Callable[[], float],
         make_client: Callable[..., Any] | None = None,
         other_hosts: OtherHosts | None = None,
+        on_end: Callable[[str, int, float], object] | None = None,
     ) -> None:
         self._other_hosts = other_hosts
+        self._on_end = on_end
+        self._timed_services: set[str] = set()
         self._socket_dir = socket_dir or None
         self._token = token
         self._reactor = reactor
@@ -127,7 +134,7 @@ class ServiceClients(ServiceVerbs):
             client = self._prepare(service, options)
         except (Unavailable, DeadlineExceeded) as error:
             return fail(error)
-        return client.call(method, path, data, type=type, **options)
+        return self._timed(service, client.call(method, path, data, type=type, **options))
 
     def stream(
         self,
@@ -154,7 +161,7 @@ class ServiceClients(ServiceVerbs):
             client = self._prepare(service, options)
         except (Unavailable, DeadlineExceeded) as error:
             return fail(error)
-        return client.open(method, path, data, **options)
+        return self._timed(service, client.open(method, path, data, **options))
 
     def stats(self) -> dict[str, JsonObject]:
         """Return the state of each client: :meth:`unixsvc.Client.stats`, and ``half_open``.
@@ -198,6 +205,27 @@ class ServiceClients(ServiceVerbs):
             client.close()
         if self._for_probes is not None:
             self._for_probes.close()
+
+    def _timed(self, service: str, call: Deferred[_T]) -> Deferred[_T]:
+        """Report the end of a call."""
+        # As for the reports: not more services than a worker should have.
+        if self._on_end is None:
+            return call
+        if service not in self._timed_services:
+            if len(self._timed_services) >= _MAX_REPORTED or not _NAME.fullmatch(service):
+                return call
+            self._timed_services.add(service)
+        return call.addBoth(self._end, service, self._now(), self._on_end)
+
+    def _end(
+        self, result: _T | Failure, service: str, started: float, on_end: Callable[[str, int, float], object]
+    ) -> _T | Failure:
+        code = _OK
+        if isinstance(result, Failure):
+            error = result.value
+            code = error.code if isinstance(error, ServiceError) else Cancelled.code
+        on_end(service, code, self._now() - started)
+        return result
 
     def _client(self, service: str) -> Client:
         if threading.get_ident() != self._thread:

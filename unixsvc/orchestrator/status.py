@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from unixsvc.config.settings import ServiceSettings
 from unixsvc.schedules.state import ScheduleStatus
 from unixsvc.service.spec import StatsReport
-from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, TaskStats
+from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts, TaskStats
 
 __all__ = [
     "NOT_RUNNING",
@@ -113,6 +113,7 @@ class ServiceStatus(Struct, frozen=True):
     :ivar schedules: the schedules of its application.
     :ivar tasks: the tasks of its workers beside their requests, by name.
     :ivar probes: the number of health checks of clients, by path and code. They are no requests.
+    :ivar calls: the time of its calls to other services, by name.
     :ivar received_bytes: what clients have sent.
     :ivar sent_bytes: what was sent to clients.
     """
@@ -136,6 +137,7 @@ class ServiceStatus(Struct, frozen=True):
     probes: dict[str, dict[int, int]]
     received_bytes: int
     sent_bytes: int
+    calls: dict[str, Latency]
 
 
 def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -156,7 +158,8 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         errors=total.errors,
         average=total.seconds / total.requests if total.requests else 0.0,
         workers=[_worker_status(worker) for worker in workers],
-        latency=Latency(total.quantile(0.5), total.quantile(0.9), total.quantile(0.99)),
+        latency=_latency(total),
+        calls={name: _latency(each) for name, each in metrics.calls.items()},
         problem=stats.problem,
         services=metrics.services,
         wrong_tokens=metrics.totals.wrong_tokens,
@@ -168,6 +171,10 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         sent_bytes=metrics.totals.sent,
         probes={path: counts.codes for path, counts in metrics.probes.items()},
     )
+
+
+def _latency(counts: SeriesCounts) -> Latency:
+    return Latency(counts.quantile(0.5), counts.quantile(0.9), counts.quantile(0.99))
 
 
 def is_healthy(stats: PoolSnapshot) -> bool:

@@ -137,14 +137,15 @@ async def make_core(
         blocking = threads = ThreadRunner(cast(IReactorFromThreads, reactor), config.settings.threads)
     http = config.http or Http()
     cluster = cluster_of(config, reactor)
+    metrics = ServiceMetrics(parts.get("metrics_page"))
     clients = ServiceClients(
         http.socket_dir or config.socket_dir,
         config.token,
         reactor,
         now,
         other_hosts=None if cluster is None else cluster.other_hosts,
+        on_end=metrics.count_call,
     )
-    metrics = ServiceMetrics(parts.get("metrics_page"))
     runner = runner_for(parts.get("loop") or asyncio_loop_of(reactor))
     tracing = parts.get("tracing") or traces(config, now)
     calls = clients if tracing is None else tracing.around_services(clients)

@@ -48,7 +48,11 @@ def worker(slot: int = 1, pid: int | None = 7, cpu: float = 1.0, **more: Any) ->
 def figures(codes: dict[int, int], bucket: int = 100, calls: int = 0, **more: Any) -> ServiceFigures:
     """The figures of a service with one route, whose replies have these codes and one latency."""
     counts = SeriesCounts(codes, {bucket: sum(codes.values())})
-    metrics = MetricsSnapshot({"GET /": {"default": counts}}, services={"other": ClientStats(calls=calls)})
+    metrics = MetricsSnapshot(
+        {"GET /": {"default": counts}},
+        services={"other": ClientStats(calls=calls)},
+        calls={"other": SeriesCounts({200: calls}, {bucket: calls})},
+    )
     usual: dict[str, Any] = {"status": "ready", "metrics": metrics, "exits": {}, "workers": [worker()]}
     return ServiceFigures(**(usual | more))
 

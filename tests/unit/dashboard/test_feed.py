@@ -86,6 +86,7 @@ class SnapshotTests(SynchronousTestCase):
         self.assertEqual((route.p50, route.p90, route.p99), (middle, middle, middle))
         self.assertEqual(found.total, route)
         self.assertEqual(found.calls["other"].rate, 4.0)
+        self.assertEqual(found.calls["other"].p99, found.total.p99)
         self.assertEqual(found.workers[0].cpu, 0.5)
 
     def test_first(self) -> None:

@@ -119,6 +119,27 @@ class ServicesTests(SynchronousTestCase):
             self.services.client_stats(), {"shop": ClientStats(closed=1, refused=1, connections=1, calls=1)}
         )
 
+    def test_end(self) -> None:
+        """The end of each call is reported with its code and its time; streams are not."""
+        ended: list[tuple[str, int, float]] = []
+        now = 100.0
+        services = ServiceClients(
+            "/run/x", "secret", "reactor", lambda: now, self.make, on_end=lambda *end: ended.append(end)
+        )
+        calls = [services.get("shop", "/"), services.open("shop", "GET", "/"), services.get("shop", "/")]
+        services.stream("shop", "GET", "/")
+        services.get("no shop", "/").addErrback(lambda _: None)
+        [client, other] = self.made
+        now = 102.5
+        client.answers[0].callback("found")
+        client.answers[1].errback(Unavailable())
+        calls[2].cancel()
+        other.answers[0].callback("found")
+        self.assertEqual(self.successResultOf(calls[0]), "found")
+        self.failureResultOf(calls[1], Unavailable)
+        self.failureResultOf(calls[2])
+        self.assertEqual(ended, [("shop", 200, 2.5), ("shop", 503, 2.5), ("shop", 499, 2.5)])
+
     def test_many(self) -> None:
         """A report has at most a hundred services, and only valid names."""
         for name in ("x" * 64, "Shop", "no shop", "", *(f"shop-{number}" for number in range(200))):

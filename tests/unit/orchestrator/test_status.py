@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.unit.support.counted import counted, replies
 from unixsvc.config.settings import ServiceSettings
+from unixsvc.domain.latency_buckets import quantile
 from unixsvc.orchestrator.status import PoolSnapshot, ServiceStatus, WorkerSnapshot, describe
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts
@@ -45,7 +46,7 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(
             " ".join(found),
             "pid uptime status class requests errors avgResponseTime workers latency problem services "
-            "wrong_tokens handler listen schedules tasks probes received_bytes sent_bytes",
+            "wrong_tokens handler listen schedules tasks probes received_bytes sent_bytes calls",
         )
         keys = (
             "pid status uptime requests errors connections rss generation services received_bytes sent_bytes"
@@ -114,6 +115,16 @@ class DescribeTests(SynchronousTestCase):
         probes = MetricsSnapshot(probes={"/-/ready": SeriesCounts({503: 2}, {0: 2})})
         found = described(counting(probes), ended=probes)
         self.assertEqual((found.requests, found.errors, found.probes), (0, 0, {"/-/ready": {503: 4}}))
+
+    def test_calls(self) -> None:
+        """The time of calls is over those of all workers, also of those that have ended."""
+        calls = MetricsSnapshot(calls={"stock": SeriesCounts({200: 2}, {160: 2})})
+        slow = MetricsSnapshot(calls={"stock": SeriesCounts({200: 2}, {300: 2})})
+        found = described(counting(calls), ended=slow)
+        latency = found.calls["stock"]
+        self.assertEqual(
+            (found.requests, latency.p50, latency.p99), (0, quantile({160: 1}, 1), quantile({300: 1}, 1))
+        )
 
     def test_problem(self) -> None:
         """The last problem is in the status."""

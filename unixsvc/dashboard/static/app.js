@@ -154,6 +154,8 @@ function callColumns() {
     {title: "Caller → called", text_: true, text: call => call.key, order: call => call.key},
     {title: "Breaker", text_: true, text: breaker, tone},
     {title: "Calls/s", text: call => rate(call.rate), order: call => call.rate},
+    {title: "p50", wide: true, text: call => seconds(call.p50), order: call => call.p50},
+    {title: "p99", text: call => seconds(call.p99), order: call => call.p99},
     {title: "Calls", text: call => count(call.calls), order: call => call.calls},
     {title: "Failed", text: call => count(call.failures), order: call => call.failures, tone: call => (call.failures ? "warn" : "")},
     {title: "Retries", wide: true, text: call => count(call.retries), order: call => call.retries},

@@ -65,6 +65,12 @@ DEFINITIONS: Final = (
         "unixsvc_client_failures", "counter", help="Calls without a reply, or with a code of 500 or more."
     ),
     Definition("unixsvc_client_refused", "counter", help="Calls that a circuit breaker has refused."),
+    Definition(
+        "unixsvc_client_duration_seconds",
+        "histogram",
+        help="The time of a call to another service, with its retries.",
+        unit=_SECONDS,
+    ),
     Definition("unixsvc_client_connections", "gauge", help="Connections to another service."),
     Definition("unixsvc_client_breakers", "gauge", help="Workers by the state of their circuit breaker."),
     Definition("unixsvc_client_spent_budgets", "gauge", help="Workers whose retry budget is used up."),

@@ -151,6 +151,10 @@ class FamilyBuilder:
             for state in ("closed", "half_open", "open"):
                 self._add("unixsvc_client_breakers", _with(labels, state=state), getattr(stats, state))
             self._add("unixsvc_client_spent_budgets", labels, stats.spent)
+        histogram = self._families["unixsvc_client_duration_seconds"].samples
+        for target, calls in metrics.calls.items():
+            labels = _with(service, target=target)
+            histogram.extend(self._latency.samples(labels, calls.buckets, calls.seconds))
         for task, tasks in metrics.tasks.items():
             labels = _with(service, task=task)
             self._add("unixsvc_tasks_running", labels, tasks.running)

@@ -25,7 +25,7 @@ from unixsvc.errors import Cancelled
 from unixsvc.shared_memory import make_shared_memory
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, SeriesCounts, Totals
 
-__all__ = ["CODE_WORDS", "MAX_ROWS", "OTHER", "OTHER_CODE", "MetricsPage", "PageWriter"]
+__all__ = ["CALLS", "CODE_WORDS", "MAX_ROWS", "OTHER", "OTHER_CODE", "MetricsPage", "PageWriter"]
 
 _PAGE: Final = 4096  # bytes
 _WORDS: Final = _PAGE // 8
@@ -34,6 +34,8 @@ OTHER: Final = "other"
 """The name of the routes and callers that share a row, as there are too many."""
 MAX_ROWS: Final = 1024
 """The most rows that there are: more than a worker needs that has 30 routes and 30 callers."""
+CALLS: Final = "\x01"
+"""What the rows of calls to other services begin with; the rest is the name of the service."""
 _NAMES: Final = _PAGE
 _ROWS: Final = _NAMES + MAX_ROWS * _NAME
 _SIZE: Final = _ROWS + MAX_ROWS * _PAGE
@@ -92,12 +94,17 @@ class PageWriter:
         self._used = 0
         self._rest = self._new_row(OTHER, OTHER)
 
+    @property
+    def full(self) -> bool:
+        """Whether there can be no more rows."""
+        return self._used == MAX_ROWS
+
     def add_row(self, route: str, caller: str) -> tuple[memoryview, bool]:
         """Add a row.
 
         :returns: its words, and whether it is new: if there are too many, the rest shares one.
         """
-        if self._used == MAX_ROWS:
+        if self.full:
             return self._rest, False
         return self._new_row(route, caller), True
 
@@ -139,15 +146,18 @@ def _read(read: _Read) -> MetricsSnapshot:
     used = min(max(head[_USED], 0), MAX_ROWS)
     series: dict[str, dict[str, SeriesCounts]] = {}
     probes: dict[str, SeriesCounts] = {}
+    calls: dict[str, SeriesCounts] = {}
     for (route, caller), counts in zip(_names(read, used), _counts(read, used), strict=True):
         if counts is not None and route in HEALTH_ROUTES:
             path = HEALTH_ROUTES[route]
             probes[path] = probes[path] + counts if path in probes else counts
+        elif counts is not None and route.startswith(CALLS):
+            calls[route.removeprefix(CALLS)] = counts
         elif counts is not None:
             by_caller = series.setdefault(route, {})
             by_caller[caller] = by_caller[caller] + counts if caller in by_caller else counts
     totals = Totals(*(head[word] for word in _TOTALS.values()))
-    return MetricsSnapshot(series, totals, probes=probes)
+    return MetricsSnapshot(series, totals, probes=probes, calls=calls)
 
 
 def _names(read: _Read, used: int) -> Iterator[tuple[str, str]]:

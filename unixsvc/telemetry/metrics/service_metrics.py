@@ -19,13 +19,14 @@ from unixsvc.domain.latency_buckets import (
 )
 from unixsvc.domain.message import Caller
 from unixsvc.domain.route_series import CallerKey, RouteSeries
-from unixsvc.telemetry.metrics.page import CODE_WORDS, OTHER, OTHER_CODE, PageWriter
+from unixsvc.telemetry.metrics.page import CALLS, CODE_WORDS, OTHER, OTHER_CODE, PageWriter
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
 __all__ = ["ServiceMetrics"]
 
 # Callers that a worker counts separately.
 _MAX_CALLERS: Final = 32
+_NOBODY: Final = Caller()
 
 
 @implementer(IMetrics)
@@ -71,6 +72,12 @@ class ServiceMetrics:
         """Count a reply with another code than 200, with which it was counted already."""
         if code != 200:
             _row_of(series, caller)[CODE_WORDS.get(code, OTHER_CODE)] += 1
+
+    def count_call(self, service: str, code: int, seconds: float) -> None:
+        """Count a call to another service that has ended."""
+        series = self.series(f"{CALLS}{service}")
+        if series or not self._page.full:  # the row that the rest shares is one of requests
+            self.count(series, _NOBODY, code, seconds)
 
     def count_wrong_token(self) -> None:
         """Count a wrong token."""

@@ -129,6 +129,8 @@ class MetricsSnapshot(Struct, frozen=True):
     :ivar tasks: the tasks by name.
     :ivar probes: the replies to health checks by path, as ``/-/ready``, which are no requests: they are
         not in ``series``. A 503 there is an answer, and no failure.
+    :ivar calls: the calls to other services that have ended, with all their attempts, by service. Streams are
+        not among them, as they last as long as their reader wants.
     """
 
     series: dict[str, dict[str, SeriesCounts]] = {}
@@ -136,6 +138,7 @@ class MetricsSnapshot(Struct, frozen=True):
     services: dict[str, ClientStats] = {}
     tasks: dict[str, TaskStats] = {}
     probes: dict[str, SeriesCounts] = {}
+    calls: dict[str, SeriesCounts] = {}
 
     def __add__(self, other: MetricsSnapshot) -> MetricsSnapshot:
         series = dict(self.series)
@@ -147,6 +150,7 @@ class MetricsSnapshot(Struct, frozen=True):
             _sum_by_name(self.services, other.services, ClientStats()),
             _sum_by_name(self.tasks, other.tasks, TaskStats()),
             _sum_by_name(self.probes, other.probes, SeriesCounts()),
+            _sum_by_name(self.calls, other.calls, SeriesCounts()),
         )
 
     def past(self) -> MetricsSnapshot:

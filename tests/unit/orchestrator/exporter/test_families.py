@@ -35,6 +35,7 @@ METRICS = MetricsSnapshot(
     },
     {"mail": TaskStats(running=1, done=2, failed=3, interrupted=4)},
     {"/-/ready": SeriesCounts({200: 8, 503: 2}, {9: 10})},
+    {"stock": SeriesCounts({200: 40}, {100: 40})},
 )
 EXPECTED = """\
 unixsvc_service_up{service="shop"} 1
@@ -72,6 +73,8 @@ unixsvc_client_calls_total{service="shop",target="stock"} 50
 unixsvc_client_retries_total{service="shop",target="stock"} 6
 unixsvc_client_failures_total{service="shop",target="stock"} 7
 unixsvc_client_refused_total{service="shop",target="stock"} 3
+unixsvc_client_duration_seconds_bucket{service="shop",target="stock",le="1.0"} 40
+unixsvc_client_duration_seconds_count{service="shop",target="stock"} 40
 unixsvc_client_connections{service="shop",target="stock"} 4
 unixsvc_client_breakers{service="shop",target="stock",state="open"} 1
 unixsvc_client_breakers{service="shop",target="stock",state="closed"} 2

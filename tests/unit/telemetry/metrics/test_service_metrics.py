@@ -61,6 +61,21 @@ class CountTests(SynchronousTestCase):
         twice = found + found.past()
         self.assertEqual(twice.probes["/-/ready"].codes, {200: 2, 503: 4})
 
+    def test_calls(self) -> None:
+        """Calls to other services are no requests; without a row of their own, they are not counted."""
+        self.metrics.count_call("stock", 200, 0.001)
+        self.metrics.count_call("stock", 503, 0.001)
+        found = self.page.read()
+        self.assertEqual((found.series, found.calls["stock"].codes), ({}, {200: 1, 503: 1}))
+        self.assertEqual((found + found.past()).calls["stock"].requests, 4)
+        for number in range(MAX_ROWS):
+            self.count(200, route=f"GET /{number}")
+        before = self.page.read().all.requests
+        self.metrics.count_call("user", 200, 0.001)
+        self.metrics.count_call("stock", 200, 0.001)
+        found = self.page.read()
+        self.assertEqual((found.all.requests, [*found.calls]), (before, ["stock"]))
+
     def test_routes_and_callers(self) -> None:
         """Replies are counted by route and by caller: a token, a user, or neither."""
         user = Caller(Peer(uid=1000))
