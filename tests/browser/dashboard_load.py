@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
-__all__ = ["run_load"]
+__all__ = ["run_load", "slow_request"]
 
 _PAUSE: Final = 0.01  # seconds between requests
 # Mostly products, at times a report, and one product that fails.
 _PATHS: Final = ("/products/1", "/products/2", "/report", "/products/3", "/products/4", "/products/13")
+
+
+@contextmanager
+def slow_request(port: int, request_id: str) -> Iterator[list[int]]:
+    """Make a request that takes a minute; the list gets the code of its reply.
+
+    :param port: of the gateway.
+    :param request_id: its id.
+    """
+    codes: list[int] = []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def work() -> None:
+        # The connection is closed at the end of the context.
+        with suppress(http.client.HTTPException, OSError):
+            codes.append(connection.getresponse().status)
+
+    connection.request("GET", "/report?seconds=60", headers={"X-Request-ID": request_id})
+    waiting = connection.sock
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield codes
+    finally:
+        with suppress(OSError):  # it has ended
+            waiting.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        connection.close()
 
 
 @contextmanager

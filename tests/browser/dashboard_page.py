@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
 
 __all__ = ["DashboardPage"]
 
@@ -22,6 +22,17 @@ _TOO_WIDE: Final = """() => {
         && element.getBoundingClientRect().right > page.clientWidth + 1 && !scrolls(element.parentElement)
         && !element.closest(".uplot, dialog, .skip"))
     return {page: page.scrollWidth - page.clientWidth, cut: cut.map(each => each.outerHTML.slice(0, 120))}
+}"""
+
+# Both tables, as they are drawn at one moment.
+_SKEW: Final = """service => {
+    const column = (table, title) => [...document.querySelectorAll(`#${table}-table thead th`)]
+        .findIndex(each => each.textContent === title)
+    const row = [...document.querySelectorAll("#service-table tbody tr")]
+        .find(each => each.cells[0].textContent === service)
+    const connections = [...document.querySelectorAll("#worker-table tbody tr")]
+        .map(each => Number(each.cells[column("worker", "Connections")].textContent))
+    return {connections, skew: row.cells[column("service", "Skew")].textContent}
 }"""
 
 # The times between frames, and those of drawing a snapshot, in milliseconds.
@@ -104,6 +115,15 @@ class DashboardPage:
         titles = self.page.locator(f"#{table}-table thead th").all_text_contents()
         row = self.page.locator(f"#{table}-table tbody tr", has_text=name).first
         return dict(zip(titles, row.locator("th, td").all_text_contents(), strict=True))
+
+    def row(self, table: str, text: str) -> Locator:
+        """The rows of a table that have a text."""
+        return self.page.locator(f"#{table}-table tbody tr", has_text=text)
+
+    def skew(self, service: str) -> tuple[list[int], float]:
+        """The connections of the workers of the chosen service, and its skew, of the same snapshot."""
+        found = self.page.evaluate(_SKEW, service)
+        return found["connections"], float(found["skew"])
 
     def column(self, table: str, title: str) -> list[str]:
         """A column of a table; empty while the table is."""

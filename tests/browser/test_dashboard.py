@@ -6,6 +6,7 @@ With a folder in ``UNIXSVC_SCREENSHOT``, the pictures of the documentation are w
 from __future__ import annotations
 
 import os
+import re
 import signal
 import statistics
 import time
@@ -18,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.chromium import run_browser
 from tests.browser.dashboard_harness import SERVICES
-from tests.browser.dashboard_load import run_load
+from tests.browser.dashboard_load import run_load, slow_request
 from tests.browser.dashboard_page import DashboardPage
 from tests.browser.dashboard_server import TOKEN, Shop, run_harness, run_shop
 
@@ -145,6 +146,61 @@ class ShopTests(SynchronousTestCase):
         page.until(lambda: set(page.column("log", "Request")) == {request_id})
         self.assertEqual(page.problems, [])
 
+    def test_log(self) -> None:
+        """The log is a stream for operators: of a service, a level and a request, with a pause."""
+        page = self.browse()
+        asked: list[str] = []
+        page.page.on("request", lambda request: asked.append(request.url.partition("/logs?")[2]))
+        page.choose("service", "shop")
+        page.page.locator("#log-on").check()
+        page.page.locator("#login").wait_for()
+        page.page.locator("#token").fill(TOKEN)
+        page.page.locator("#login-go").click()
+        page.until(lambda: {"info", "error"} <= set(page.column("log", "Level")))
+        self.assertEqual({each.partition("[")[0] for each in page.column("log", "From")}, {"shop"})
+        self.assertIn("code=500", "".join(page.column("log", "Message")))
+        page.page.locator("#log-level").select_option("error")
+        page.until(lambda: set(page.column("log", "Level")) == {"error"})
+        page.page.locator("#log-table summary").first.click()
+        self.assertIn("Traceback", page.page.locator("#log-table pre").first.inner_text())
+        page.page.locator("#log-level").select_option("info")
+        page.page.locator("#log-pause").click()
+        page.page.locator("#log-note", has_text=re.compile("paused, [1-9]")).wait_for()
+        shown = page.column("log", "Request")
+        page.wait_for_snapshots(2)
+        self.assertEqual(page.column("log", "Request"), shown)
+        page.page.locator("#log-pause").click()
+        page.until(lambda: page.column("log", "Request") != shown)
+        request_id = page.column("log", "Request")[0]
+        page.page.locator("#log-request").fill(request_id)
+        page.page.keyboard.press("Enter")
+        page.until(lambda: set(page.column("log", "Request")) == {request_id})
+        services = {each.partition("[")[0] for each in page.column("log", "From")}
+        self.assertEqual(services, {"shop", "stock", "http"})  # the id is that of all calls of the request
+        self.assertEqual(len([each for each in asked if each]), 4)  # a stream for each choice: no polling
+        page.page.locator("#session").click()
+        page.page.locator("#log-table", has_text="No event").wait_for()
+        self.assertEqual(page.problems, [])
+
+    def test_cancel(self) -> None:
+        """A request in flight is cancelled after a confirmation; its caller gets 499."""
+        page = self.browse()
+        page.log_in(TOKEN)
+        page.page.locator("#session", has_text="Log out").wait_for()
+        page.page.locator("#flight-on").check()
+        codes = self.enterContext(slow_request(self.shop.port, "slow-one"))
+        row = page.row("flight", "slow-one").filter(has_text="shop")
+        row.get_by_role("button", name="Cancel GET /report").click()
+        page.page.locator("#confirm-title", has_text="Cancel GET /report?").wait_for()
+        page.page.keyboard.press("Escape")
+        page.wait_for_snapshots(2)
+        self.assertEqual((codes, row.count()), ([], 1))
+        row.get_by_role("button", name="Cancel GET /report").click()
+        page.confirm()
+        page.notice("Cancel GET /report: done")
+        page.until(lambda: codes == [499])
+        page.until(lambda: row.count() == 0)
+
     def test_keyboard(self) -> None:
         """The page can be used with the keyboard alone."""
         page = self.browse()
@@ -185,6 +241,27 @@ class ShopTests(SynchronousTestCase):
             self.assertEqual(page.accessibility(script), [], f"{scheme}, log-in")
             page.page.keyboard.press("Escape")
 
+    def test_accessible_panels(self) -> None:
+        """So it does with the log, the calls and the requests in flight open, and with a confirmation."""
+        script = _axe()
+        page = self.browse()
+        page.log_in(TOKEN)
+        page.page.locator("#session", has_text="Log out").wait_for()
+        page.page.locator("#log-on").check()
+        page.page.locator("#flight-on").check()
+        self.enterContext(slow_request(self.shop.port, "slow-one"))
+        page.page.locator("#flight-table", has_text="slow-one").wait_for()
+        page.page.locator("#log-table details").first.wait_for()
+        page.page.locator("#ended").scroll_into_view_if_needed()
+        page.page.locator("#ended-table", has_text="GET /report").wait_for()
+        for scheme in ("light", "dark"):
+            page.page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+            page.wait_for_snapshots(1)
+            self.assertEqual(page.accessibility(script), [], scheme)
+            page.row("flight", "slow-one").get_by_role("button", name="Cancel").first.click()
+            self.assertEqual(page.accessibility(script), [], f"{scheme}, confirmation")
+            page.page.keyboard.press("Escape")
+
     def picture(self, page: DashboardPage, name: str, part: str = "") -> None:
         """Write a picture of the page or a part, if pictures are wanted."""
         folder = os.environ.get("UNIXSVC_SCREENSHOT")
@@ -207,6 +284,10 @@ class ManyServicesTests(SynchronousTestCase):
         page.open(snapshots=3)
         self.assertEqual(page.page.locator("#service-table tbody tr").count(), SERVICES)
         self.assertEqual(page.page.locator("#worker-table tbody tr").count(), 16)
+        connections, skew = page.skew("service-00")
+        self.assertEqual(len(connections), 16)
+        # Two digits are shown.
+        self.assertLess(abs(skew - max(connections) / statistics.mean(connections)), 0.051)
         frames, drawn = page.frame_times(8)
         self.assertGreater(len(drawn), 3)
         late = statistics.quantiles(frames, n=20)[-1]

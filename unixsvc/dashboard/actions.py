@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from unixsvc.errors import ConfigError, Conflict, Invalid
 from unixsvc.orchestrator.interfaces import IOrchestrator
+from unixsvc.telemetry.log_levels import LevelRule
 
 __all__ = ["ACTIONS", "Action", "Order"]
 
@@ -22,7 +23,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
 
     service: str = ""
     workers: Annotated[int, Meta(ge=1, le=1024)] = 1
-    level: Literal["debug", "info", "warn", "error"] = "info"
+    level: Literal["debug", "info", "warn", "error", "default"] = "info"
     id: str = ""
 
 
@@ -59,7 +60,7 @@ class Action(Struct, frozen=True):
 
 
 async def _set_level(orchestrator: IOrchestrator, order: Order) -> None:
-    orchestrator.set_log_level(order.level)
+    orchestrator.set_log_level(order.level, LevelRule(order.level, service=order.service))
 
 
 ACTIONS: Final[dict[str, Action]] = {

@@ -20,6 +20,7 @@ from unixsvc.dashboard.actions import ACTIONS
 from unixsvc.dashboard.ended import RecentCalls, Topic
 from unixsvc.dashboard.feed import Feed
 from unixsvc.dashboard.files import FILES
+from unixsvc.dashboard.log_stream import LogStream
 from unixsvc.dashboard.operators import Operator, Sessions
 from unixsvc.dashboard.replies import (
     COOKIE,
@@ -35,6 +36,8 @@ from unixsvc.dashboard.replies import (
 )
 from unixsvc.dashboard.stream import EventStream
 from unixsvc.errors import (
+    ConfigError,
+    Conflict,
     Internal,
     MethodNotAllowed,
     NotFound,
@@ -47,15 +50,17 @@ from unixsvc.orchestrator.interfaces import IOrchestrator
 from unixsvc.security.hosts import HostRules
 from unixsvc.telemetry.log_query import LogQuery
 
-__all__ = ["MAX_STREAMS", "SECRET", "DashboardPages"]
+__all__ = ["MAX_LOGS", "MAX_STREAMS", "SECRET", "DashboardPages"]
 
 MAX_STREAMS: Final = 16
 """The most pages that are open at the same time."""
+MAX_LOGS: Final = 8
+"""The most pages that follow the log at the same time."""
 SECRET: Final = b"X-CSRF-Token"
 """The header of requests that change something; a page of another origin cannot set it without CORS."""
 
 _log: Final = Logger(namespace="dashboard")
-_LOGS: Final = 200  # the most events of the log that a page shows
+_LOGS: Final = 200  # the most events of the log that a page has at its start
 _EVENTS: Final = 200  # the most that a page has at its start
 _ACTION: Final = re.compile(r"/actions/([a-z-]{1,20})")
 
@@ -105,6 +110,7 @@ class DashboardPages(Resource):
         self._sessions = sessions
         self._recent = RecentCalls(orchestrator.inspector)
         self._streams: set[EventStream] = set()
+        self._log_streams: set[LogStream] = set()
         self._routes: dict[str, dict[str, _Route]] = {
             "/stream": {"GET": _Route(self._stream)},
             "/snapshot": {"GET": _Route(self._snapshot)},
@@ -135,6 +141,8 @@ class DashboardPages(Resource):
     def _end_streams(self) -> None:
         for each in tuple(self._streams):
             each.close()
+        for one in tuple(self._log_streams):
+            one.close()
 
     def render(self, request: Request) -> int:
         """Answer a request."""
@@ -184,17 +192,15 @@ class DashboardPages(Resource):
 
     # Reading.
 
-    async def _stream(self, request: Request) -> None:
+    async def _stream(self, request: Request) -> bytes | None:
+        if request.method == b"HEAD":
+            return b""
         if len(self._streams) >= MAX_STREAMS:
             raise Unavailable
-        request.setHeader(b"Content-Type", b"text/event-stream")
-        request.setHeader(b"X-Accel-Buffering", b"no")  # nginx would keep snapshots back
-        if request.method == b"HEAD":
-            request.finish()
-            return
         stream = EventStream(request, self._feed, self._reactor, lambda: self._streams.discard(stream))
         self._streams.add(stream)
         stream.start()
+        return None
 
     async def _snapshot(self, request: Request) -> bytes:
         return to_json(request, await self._feed.snapshot())
@@ -215,14 +221,36 @@ class DashboardPages(Resource):
             for each in tuple(self._streams):
                 each.tell(text)
 
-    async def _logs(self, request: Request) -> bytes:
-        """The last events of the log: they may have secrets of applications, so they are for operators."""
-        operator = self._sessions.actor(cookie_of(request), header_of(request, SECRET))
-        operator.check("GET", "/logs")
-        service, request_id = argument(request, b"service"), argument(request, b"request")
-        query = LogQuery(service, request_id, argument(request, b"level") or "debug", last=_LOGS)
-        found = [event async for batch in await self._orchestrator.logs(query) for event in batch.events]
-        return to_json(request, found)
+    async def _logs(self, request: Request) -> bytes | None:
+        """Follow the log: it may have secrets of applications, so it is for operators."""
+        cookie = cookie_of(request)
+        operator = self._sessions.actor(cookie, header_of(request, SECRET))
+        operator.check("POST", "/logs")
+        if request.method == b"HEAD":
+            return b""
+        if len(self._log_streams) >= MAX_LOGS:
+            raise Unavailable
+        query = LogQuery(
+            argument(request, b"service"),
+            argument(request, b"request"),
+            argument(request, b"level") or "debug",
+            last=_LOGS,
+            follow=True,
+        )
+        try:
+            batches = await self._orchestrator.logs(query)
+        except ConfigError as error:
+            raise Conflict(str(error)) from None
+
+        def may_read() -> bool:
+            return self._sessions.reader(cookie) == operator
+
+        stream = LogStream(
+            request, batches, self._reactor, may_read, lambda: self._log_streams.discard(stream)
+        )
+        self._log_streams.add(stream)
+        stream.start()
+        return None
 
     # Sessions.
 
@@ -250,6 +278,8 @@ class DashboardPages(Resource):
 
     async def _log_out(self, request: Request) -> bytes:
         self._sessions.log_out(cookie_of(request))
+        for each in tuple(self._log_streams):
+            each.check()
         if not self._public:
             self._end_streams()  # those of other sessions begin again
         request.addCookie(COOKIE, b"", path=b"/", max_age=b"0", httpOnly=True, sameSite=b"strict")

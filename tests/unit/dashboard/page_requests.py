@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -22,10 +22,12 @@ from unixsvc.errors import ConfigError
 from unixsvc.orchestrator.events.log import EventLog
 from unixsvc.orchestrator.figures import ProcessFigures, ServiceFigures, WorkerFigures
 from unixsvc.orchestrator.inspection.interfaces import EndedList, EndedRequest, ListedRequest, RequestList
+from unixsvc.orchestrator.log_feed import feed
 from unixsvc.security.access import AcceptedToken, digest_of
 from unixsvc.service.inspection.model import Cancellation
+from unixsvc.telemetry.log_levels import LevelRule
 from unixsvc.telemetry.log_query import LogBatch, LogQuery
-from unixsvc.telemetry.log_record import LogRecord
+from unixsvc.telemetry.log_ring import LogRing
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts
 
 __all__ = ["TOKEN", "FakeOrchestrator", "PageTestCase", "Reply", "figures", "worker"]
@@ -63,6 +65,7 @@ class FakeOrchestrator:
     :ivar asked: how often figures were requested.
     :ivar done: the operations.
     :ivar events: what has happened.
+    :ivar ring: the log, which is read with the clock.
     :ivar problem: the operations fail with it.
     """
 
@@ -73,6 +76,8 @@ class FakeOrchestrator:
         self.problem: Exception | None = None
         self.inspector = self
         self.events = EventLog()
+        self.clock = Clock()
+        self.ring = LogRing(100_000)
         self.pending: Deferred[dict[str, ServiceFigures]] | None = None
 
     def figures(self) -> Awaitable[dict[str, ServiceFigures]]:
@@ -92,9 +97,9 @@ class FakeOrchestrator:
         """Scale."""
         return self._do("scale", name, workers)
 
-    def set_log_level(self, level: str) -> None:
+    def set_log_level(self, level: str, about: LevelRule) -> None:
         """Set the level."""
-        self.done.append(("level", level))
+        self.done.append(("level", level, about.service))
 
     async def requests(self, service: str = "") -> RequestList:
         """The requests in flight."""
@@ -105,14 +110,10 @@ class FakeOrchestrator:
         self.done.append((topic, service))
         return EndedList([EndedRequest("7f", 990.0, 2.5, 200, "GET", "/slow/1", "GET /slow/{id}")], [])
 
-    async def logs(self, query: LogQuery) -> AsyncIterator[LogBatch]:
+    async def logs(self, query: LogQuery) -> AsyncGenerator[LogBatch, None]:
         """The log."""
         self.done.append(("logs", query))
-
-        async def batches() -> AsyncIterator[LogBatch]:
-            yield LogBatch([LogRecord(1.0, "info", "home", "a line")])
-
-        return batches()
+        return feed(self.ring, query, self.clock)
 
     async def cancel(self, request_id: str, service: str = "") -> Cancellation:
         """Cancel a request."""
@@ -148,7 +149,8 @@ class PageTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make the page."""
-        self.clock, self.orchestrator = Clock(), FakeOrchestrator()
+        self.orchestrator = FakeOrchestrator()
+        self.clock = self.orchestrator.clock
         self.named: list[AcceptedToken] = [AcceptedToken("oncall", digest_of(TOKEN), ("orchestrator",))]
         self.feed = Feed(self.clock, self.orchestrator.figures, lambda: 1000.0)
         self.file_token = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tests.unit.dashboard.page_requests import TOKEN, PageTestCase
 from unixsvc.config.dashboard import Dashboard
 from unixsvc.security.access import AcceptedToken, digest_of
-from unixsvc.telemetry.log_query import LogQuery
 
 _OTHER = "fedcba9876543210" * 4
 _ORDER = b'{"service": "home"}'
@@ -40,21 +39,6 @@ class ReadTests(PageTestCase):
         self.pages.use(Dashboard(allowed_hosts=("ops.example",)))
         self.assertEqual(self.request("GET", "/", host="ops.example").code, 200)
         self.assertEqual(self.request("GET", "/").code, 421)
-
-
-class LogTests(PageTestCase):
-    """The log."""
-
-    def test_for_operators(self) -> None:
-        """The log, which may have secrets, is for operators, and needs the secret of their session too."""
-        session = self.log_in()
-        for headers in {}, {"Cookie": session["Cookie"]}:
-            self.assertIn(self.request("GET", "/logs", headers=headers).code, (401, 403))
-        self.assertEqual(self.orchestrator.done, [])
-        reply = self.request("GET", "/logs?request=7f&level=warn&service=home&x=y", headers=session)
-        self.assertEqual([each["message"] for each in reply.json()], ["a line"])
-        query = LogQuery("home", "7f", "warn", last=200)
-        self.assertEqual(self.orchestrator.done, [("logs", query)])
 
 
 class LogInTests(PageTestCase):
@@ -112,14 +96,14 @@ class ActionTests(PageTestCase):
             "reload": b"{}",
             "restart": _ORDER,
             "scale": b'{"service": "home", "workers": 3}',
-            "log-level": b'{"level": "debug"}',
+            "log-level": b'{"level": "debug", "service": "home"}',
             "cancel": b'{"id": "7f"}',
         }
         for name, order in orders.items():
             reply = self.act(name, order, session)
             self.assertEqual(reply.code, 200, reply.body)
         expected: list[tuple[object, ...]] = [
-            ("reload", ""), ("restart", "home"), ("scale", "home", 3), ("level", "debug"),
+            ("reload", ""), ("restart", "home"), ("scale", "home", 3), ("level", "debug", "home"),
             ("cancel", "7f", ""),
         ]  # fmt: skip
         self.assertEqual(self.orchestrator.done, expected)

@@ -8,16 +8,17 @@ const WORDS = {
   reload: ["Reload", where => `New workers with the current code and configuration replace those of ${where}.`],
   restart: ["Restart", where => `The workers of ${where} stop, then new ones start. Clients wait meanwhile.`],
   scale: ["Scale", where => `Set the number of workers of ${where}, until a reload changes the configured number.`],
-  "log-level": ["Log level", () => "Set the lowest level that is logged, in every process."],
+  "log-level": ["Set the log level", where => `Set the lowest level that is logged by ${where}.`],
   cancel: ["Cancel", where => `The caller of ${where} gets the code 499.`],
 };
 
 export class Actions {
-  constructor(onLogIn) {
-    this.onLogIn = onLogIn;
+  // onChange: called after a log-in and a log-out.
+  constructor(onChange) {
+    this.onChange = onChange;
     this.operator = null;
     this.wanted = null;
-    find("#session").addEventListener("click", () => (this.operator ? this.logOut() : this.#askToken()));
+    find("#session").addEventListener("click", () => (this.operator ? this.logOut() : this.askToken()));
     find("#login form").addEventListener("submit", event => {
       event.preventDefault();
       this.#logIn(find("#token").value);
@@ -36,18 +37,19 @@ export class Actions {
     const who = await (await fetch("session")).json();
     const known = who.operator !== null && sessionStorage.getItem(SECRET) !== null;
     this.#set(known ? who.operator : null);
-    if (!who.reads) this.#askToken();
+    if (!who.reads) this.askToken();
   }
 
   // Ask whether to do it; order: what the request has.
   ask(name, order, where, workers = 1) {
     if (!this.operator) {
-      this.#askToken();
+      this.askToken();
       return;
     }
     const [title, text] = WORDS[name];
-    this.wanted = {name, order, title: `${title} ${where}`};
-    setText(find("#confirm-title"), `${title} ${where}?`);
+    const whole = name === "log-level" ? `${title} of ${where}` : `${title} ${where}`;
+    this.wanted = {name, order, title: whole};
+    setText(find("#confirm-title"), `${whole}?`);
     setText(find("#confirm-text"), text(where));
     setText(find("#confirm-go"), title);
     find("#confirm-workers").hidden = name !== "scale";
@@ -60,12 +62,19 @@ export class Actions {
     await fetch("session", {method: "DELETE"});
     sessionStorage.removeItem(SECRET);
     this.#set(null);
+    this.onChange();
   }
 
-  #askToken() {
+  askToken() {
+    if (find("#login").open) return;
     setText(find("#login-problem"), "");
     find("#token").value = "";
     find("#login").showModal();
+  }
+
+  // The session has ended.
+  end() {
+    this.#set(null);
   }
 
   async #logIn(token) {
@@ -78,7 +87,7 @@ export class Actions {
     find("#login").close();
     sessionStorage.setItem(SECRET, body.secret);
     this.#set(body.operator);
-    this.onLogIn();
+    this.onChange();
   }
 
   #set(operator) {

@@ -27,10 +27,10 @@ class Page {
     this.events = new Events(service => this.choose(service, ALL));
     this.source = new Source(
       snapshot => this.take(snapshot), (state, text) => this.#connection(state, text),
-      event => this.events.add(event), () => this.events.load(),
+      event => this.events.add(event), () => this.#connected(),
     );
-    this.actions = new Actions(() => this.source.open());
-    this.logs = new Logs();
+    this.actions = new Actions(() => { this.source.open(); this.logs.follow(); });
+    this.logs = new Logs(this.actions);
     const showLog = id => this.logs.showRequest(id);
     this.flight = new Flight(this.actions, showLog);
     this.ended = new Ended((service, route) => this.choose(service, route || ALL), showLog);
@@ -124,6 +124,12 @@ class Page {
     this.ended?.only(service);
   }
 
+  // Another orchestrator may have taken over: it knows no session of the one before.
+  #connected() {
+    this.events.load();
+    this.actions.start();
+  }
+
   #connection(state, text) {
     const element = find("#connection");
     setText(element, text ? `${state}: ${text}` : state);
@@ -136,7 +142,7 @@ class Page {
     const name = button.dataset.action;
     const one = "one" in button.dataset;
     const workers = this.snapshot?.services[this.service]?.workers.length ?? 1;
-    const where = one ? this.service : name === "log-level" ? "" : "all services";
+    const where = one ? this.service : "all services";
     this.actions.ask(name, one ? {service: this.service} : {}, where, workers);
   }
 }

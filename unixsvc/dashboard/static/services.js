@@ -19,6 +19,8 @@ export function skew(workers) {
   return sum ? (Math.max(...numbers) * numbers.length) / sum : null;
 }
 
+// Few connections are uneven by chance.
+const isSkewed = workers => skew(workers) >= 2 && sum(workers, "connections") >= 4 * workers.length;
 const sum = (workers, field) => workers.reduce((total, each) => total + each[field], 0);
 const isBad = row => row.service.status === "failed" || row.service.total.error_rate > 0;
 
@@ -42,7 +44,8 @@ export class ServiceTable {
       {title: "Requests", wide: true, text: row => count(row.service.total.requests), order: row => row.service.total.requests},
       {title: "Errors", wide: true, text: row => count(row.service.total.errors), order: row => row.service.total.errors},
       {title: "In flight", wide: true, text: row => count(sum(row.service.workers, "inflight"))},
-      {title: "Skew", wide: true, text: row => rate(skew(row.service.workers)), order: row => skew(row.service.workers)},
+      {title: "Skew", wide: true, text: row => rate(skew(row.service.workers)), order: row => skew(row.service.workers),
+        tone: row => (isSkewed(row.service.workers) ? "warn" : "")},
       {title: "CPU", wide: true, text: row => percent(row.totals.cpu), order: row => row.totals.cpu},
       {title: "Memory", wide: true, text: row => bytes(row.totals.resident), order: row => row.totals.resident},
     ], {empty: "No service.", choose, sort: null});
