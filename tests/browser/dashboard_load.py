@@ -5,15 +5,25 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
-__all__ = ["run_load", "slow_request"]
+__all__ = ["fetch", "run_load", "slow_request"]
 
 _PAUSE: Final = 0.01  # seconds between requests
 # Mostly products, at times a report, and one product that fails.
 _PATHS: Final = ("/products/1", "/products/2", "/report", "/products/3", "/products/4", "/products/13")
+
+
+def fetch(port: int, path: str, headers: Mapping[str, str]) -> int:
+    """Make one request; the code of its reply."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -42,6 +42,7 @@ access = "errors"
 [dashboard]
 listen = "tcp:0:interface=127.0.0.1"
 token_file = "operator.token"
+trace_link = "http://traces.example/trace/{trace_id}"
 """
 
 

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.browser.chromium import run_browser
 from tests.browser.dashboard_harness import SERVICES
-from tests.browser.dashboard_load import run_load, slow_request
+from tests.browser.dashboard_load import fetch, run_load, slow_request
 from tests.browser.dashboard_page import DashboardPage
 from tests.browser.dashboard_server import TOKEN, Shop, run_harness, run_shop
 
@@ -181,6 +181,30 @@ class ShopTests(SynchronousTestCase):
         page.page.locator("#session").click()
         page.page.locator("#log-table", has_text="No event").wait_for()
         self.assertEqual(page.problems, [])
+
+    def test_traces(self) -> None:
+        """Log lines and calls with a trace lead to it, on a page of its own; the others have no link."""
+        page = self.browse()
+        trace = f"{7:032x}"
+        headers = {"traceparent": f"00-{trace}-{8:016x}-01", "X-Request-ID": "traced"}
+        fetch(self.shop.port, "/products/13", headers)
+        page.log_in(TOKEN)
+        page.page.locator("#session", has_text="Log out").wait_for()
+        page.page.locator("#ended-kind").select_option("failed")
+        page.page.locator("#ended").scroll_into_view_if_needed()
+        page.row("ended", "traced").get_by_role("button", name="Log of the request traced").first.click()
+        page.row("log", "traced").first.wait_for()
+        address = f"http://traces.example/trace/{trace}"
+        for table in "ended", "log":
+            link = page.row(table, "traced").get_by_role("link", name=f"Trace {trace}").first
+            self.assertEqual(link.get_attribute("href"), address)
+        self.assertIn("", page.column("ended", "Trace"))
+        page.page.context.route("http://traces.example/**", lambda route: route.fulfill(body="a trace"))
+        with page.page.expect_popup() as popup:
+            link.click()
+        popup.value.get_by_text("a trace").wait_for()
+        self.assertIsNone(popup.value.evaluate("window.opener"))
+        self.assertEqual(page.problems, [address])
 
     def test_cancel(self) -> None:
         """A request in flight is cancelled after a confirmation; its caller gets 499."""

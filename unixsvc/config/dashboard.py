@@ -19,9 +19,12 @@ class Dashboard(Struct, frozen=True, forbid_unknown_fields=True):
         too.
     :ivar token_file: a file with the token of an operator. Tokens with names are for operators if their
         ``services`` have ``orchestrator``.
+    :ivar trace_link: the address of a trace, with ``{trace_id}`` in it, to which log lines and calls link;
+        empty for no links.
     """
 
     listen: str = ""
     allowed_hosts: tuple[str, ...] = ()
     token: Literal["actions", "required"] = "actions"
     token_file: str = ""
+    trace_link: str = ""

@@ -20,7 +20,7 @@ _SCRIPT: Final = b"text/javascript; charset=utf-8"
 _STYLE: Final = b"text/css; charset=utf-8"
 _MODULES: Final = (
     "actions", "app", "calls", "dom", "ended", "events", "format", "graph", "history", "logs", "plots",
-    "services", "source",
+    "services", "source", "trace",
 )  # fmt: skip
 
 # Each file by its path. No part of a request ever becomes part of a file path.

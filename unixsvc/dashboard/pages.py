@@ -80,11 +80,16 @@ class _Route(Struct, frozen=True):
 
 
 class _Who(Struct, frozen=True):
-    """Who uses the page; ``secret`` is only in the reply to the log-in."""
+    """Who uses the page, and what for.
+
+    :ivar secret: only in the reply to the log-in.
+    :ivar trace_link: see :class:`~unixsvc.config.dashboard.Dashboard`; empty without the right to read.
+    """
 
     operator: str | None
     reads: bool
     secret: str = ""
+    trace_link: str = ""
 
 
 class DashboardPages(Resource):
@@ -132,6 +137,7 @@ class DashboardPages(Resource):
         """Use other settings from now on."""
         self._hosts = HostRules(settings.allowed_hosts)
         self._public = settings.token != "required"
+        self._trace_link = settings.trace_link
 
     def close(self) -> None:
         """End the streams of all pages permanently."""
@@ -259,9 +265,8 @@ class DashboardPages(Resource):
 
     async def _who(self, request: Request) -> bytes:
         operator = self._reader(request)
-        return to_json(
-            request, _Who(None if operator is None else operator.name, self._public or operator is not None)
-        )
+        name, reads = (None, self._public) if operator is None else (operator.name, True)
+        return to_json(request, _Who(name, reads, trace_link=self._trace_link if reads else ""))
 
     async def _log_in(self, request: Request) -> bytes:
         scheme, _, token = header_of(request, b"Authorization").partition(" ")
@@ -274,7 +279,7 @@ class DashboardPages(Resource):
             raise
         _log.info("{name} has logged in from {address}", name=operator.name, address=address_of(request))
         request.addCookie(COOKIE, session.cookie.encode(), path=b"/", httpOnly=True, sameSite=b"strict")
-        return to_json(request, _Who(operator.name, reads=True, secret=session.secret))
+        return to_json(request, _Who(operator.name, True, session.secret, self._trace_link))
 
     async def _log_out(self, request: Request) -> bytes:
         self._sessions.log_out(cookie_of(request))

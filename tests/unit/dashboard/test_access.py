@@ -18,7 +18,8 @@ class ReadTests(PageTestCase):
         for path in "/", "/app.js", "/snapshot", "/requests":
             self.assertEqual(self.request("GET", path).code, 200, path)
         self.assertEqual(
-            self.request("GET", "/session").json(), {"operator": None, "reads": True, "secret": ""}
+            self.request("GET", "/session").json(),
+            {"operator": None, "reads": True, "secret": "", "trace_link": ""},
         )
 
     def test_token_required(self) -> None:
@@ -31,6 +32,15 @@ class ReadTests(PageTestCase):
         self.assertFalse(self.request("GET", "/session").json()["reads"])
         session = self.log_in()
         self.assertEqual(self.request("GET", "/snapshot", headers={"Cookie": session["Cookie"]}).code, 200)
+
+    def test_trace_link(self) -> None:
+        """Who may read the page gets the address of traces; a reload changes it."""
+        link = "http://jaeger:16686/trace/{trace_id}"
+        self.pages.use(Dashboard(trace_link=link))
+        self.assertEqual(self.request("GET", "/session").json()["trace_link"], link)
+        self.pages.use(Dashboard(trace_link=link, token="required"))
+        self.assertEqual(self.request("GET", "/session").json()["trace_link"], "")
+        self.assertEqual(self.enter(TOKEN).json()["trace_link"], link)
 
     def test_foreign_host(self) -> None:
         """A name that leads to this address but is not its own is refused (DNS rebinding)."""
@@ -71,7 +81,7 @@ class LogInTests(PageTestCase):
         """Who has the cookie alone, as a server on another port, does not get the secret."""
         session = self.log_in()
         who = self.request("GET", "/session", headers={"Cookie": session["Cookie"]}).json()
-        self.assertEqual(who, {"operator": "oncall", "reads": True, "secret": ""})
+        self.assertEqual(who, {"operator": "oncall", "reads": True, "secret": "", "trace_link": ""})
 
     def test_end(self) -> None:
         """A session ends when its operator logs out, when its token is revoked, and after a day."""

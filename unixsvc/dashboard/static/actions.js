@@ -1,6 +1,7 @@
 // Log-in, and actions behind a confirmation.
 
 import {find, setText} from "./dom.js";
+import {useTraceLink} from "./trace.js";
 
 const SECRET = "unixsvc-secret";  // of this tab only: other ports of this host do not see it, as they see cookies
 
@@ -35,6 +36,7 @@ export class Actions {
 
   async start() {
     const who = await (await fetch("session")).json();
+    useTraceLink(who.trace_link);
     const known = who.operator !== null && sessionStorage.getItem(SECRET) !== null;
     this.#set(known ? who.operator : null);
     if (!who.reads) this.askToken();
@@ -86,6 +88,7 @@ export class Actions {
     }
     find("#login").close();
     sessionStorage.setItem(SECRET, body.secret);
+    useTraceLink(body.trace_link);
     this.#set(body.operator);
     this.onChange();
   }

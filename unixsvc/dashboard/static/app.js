@@ -27,7 +27,7 @@ class Page {
     this.events = new Events(service => this.choose(service, ALL));
     this.source = new Source(
       snapshot => this.take(snapshot), (state, text) => this.#connection(state, text),
-      event => this.events.add(event), () => this.#connected(),
+      event => this.#happened(event), () => this.#connected(),
     );
     this.actions = new Actions(() => { this.source.open(); this.logs.follow(); });
     this.logs = new Logs(this.actions);
@@ -122,6 +122,11 @@ class Page {
     this.events?.only(service);
     this.logs?.only(service);
     this.ended?.only(service);
+  }
+
+  #happened(event) {
+    this.events.add(event);
+    if (event.kind === "reload.done") this.actions.start();  // the configuration of the page may be another one
   }
 
   // Another orchestrator may have taken over: it knows no session of the one before.

@@ -24,7 +24,8 @@ export function setAttribute(node, name, value) {
 }
 
 // A table whose rows have keys. A column has a title, and functions of a row: text, and maybe order, tone (a class),
-// draw (fills a cell instead of text), press (makes the text a button, which says label to screen readers).
+// draw (fills a cell instead of text), press (makes the text a button, which says label to screen readers), link (its
+// result is where the text links to).
 // The first column is the header of the row; choose makes it a button.
 export class Table {
   constructor(element, columns, {empty, choose = null, key = row => row.key, sort = null, label = ""}) {
@@ -114,6 +115,11 @@ export class Table {
     found.cells = this.columns.map((column, index) => {
       const cell = make(index ? "td" : "th", index ? {class: classes(column)} : {scope: "row", class: classes(column)});
       found.element.append(cell);
+      if (column.link) {
+        const anchor = make("a", {target: "_blank", rel: "noopener noreferrer"});
+        cell.append(anchor);
+        return anchor;
+      }
       const press = column.press ?? (index === 0 && this.choose ? row => this.choose(key, row) : null);
       if (!press) return cell;
       const button = make("button", {type: "button"});
@@ -133,12 +139,13 @@ export class Table {
       if (column.draw) column.draw(cell, row);
       else setText(cell, String(column.text(row)));
       if (column.label) setAttribute(cell, "aria-label", column.label(row));
-      if (column.press) cell.hidden = column.text(row) === "";
+      if (column.link) setAttribute(cell, "href", column.link(row));
+      if (column.press || column.link) cell.hidden = column.text(row) === "";
       if (column.tone) setClass(cell, `${classes(column)} ${column.tone(row)}`.trim());
     });
   }
 }
 
 function classes(column) {
-  return [column.text_ ? "text" : "", column.wide ? "wide" : "", column.wrap ? "wrap" : ""].filter(Boolean).join(" ");
+  return [column.text_ ? "text" : "", column.wide ? "wide" : "", column.wrap ? "wrap" : "", column.trace ? "trace" : ""].filter(Boolean).join(" ");
 }

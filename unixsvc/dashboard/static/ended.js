@@ -2,6 +2,7 @@
 
 import {Table, find, setText} from "./dom.js";
 import {seconds} from "./format.js";
+import {TRACE} from "./trace.js";
 
 const INTERVAL = 5000;  // milliseconds
 const NOTES = {
@@ -15,6 +16,7 @@ export class Ended {
       {title: "Route", text_: true, wrap: true, text: each => each.route || `${each.method} ${each.path}`,
         press: each => chooseRoute(each.service, each.route)},
       {title: "Id", text_: true, text: each => each.id, press: each => showLog(each.id), label: each => `Log of the request ${each.id}`},
+      TRACE,
       {title: "Took", text: each => seconds(each.seconds), order: each => each.seconds},
       {title: "Code", text: each => each.code, order: each => each.code, tone: each => (each.code >= 500 ? "bad" : "")},
       {title: "Age", text: each => seconds(Math.max(this.time - each.ended, 0)), order: each => this.time - each.ended},

@@ -2,6 +2,7 @@
 
 import {secret} from "./actions.js";
 import {Table, find, make, setAttribute, setText} from "./dom.js";
+import {TRACE} from "./trace.js";
 
 const MOST = 500;  // events
 const AGAIN = 2000;  // milliseconds until the next attempt to connect
@@ -17,6 +18,7 @@ export class Logs {
       {title: "Message", text_: true, wrap: true, draw: message},
       {title: "Request", text_: true, text: each => each.request_id ?? "", press: each => this.showRequest(each.request_id),
         label: each => `Log of the request ${each.request_id}`},
+      TRACE,
     ], {empty: "No event.", key: each => each.number});
     this.events = [];
     this.number = 0;
