@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from unixsvc.cli.completion import complete_service
+from unixsvc.cli.known_service import KnownService, known_services
 from unixsvc.cli.output import describe_error, print_error, print_line
 from unixsvc.cli.session import Session, location_options
 from unixsvc.client.connection import Call
 from unixsvc.client.discovery.location import Credentials
 from unixsvc.config.settings import CONTROL_SERVICE
 from unixsvc.domain.path_prefix import HEALTH, LIVE, READY
-from unixsvc.domain.validation.field_errors import shortened
-from unixsvc.errors import BadGateway, ServiceError
+from unixsvc.errors import ServiceError
 
 __all__ = ["health"]
 
@@ -67,7 +67,7 @@ def health(
         session.request(CONTROL_SERVICE, _PATHS[kind], timeout=timeout)
         click.echo("live")
         return 0
-    entries = _entries(session, timeout)
+    entries = known_services(session, timeout)
     known = [entry.name for entry in entries]
     for name in services:
         if name not in known:
@@ -100,13 +100,6 @@ def _print_one(problems: dict[str, str], kind: str) -> None:
         print_line(f"{kind}: {', '.join(problems)}")
 
 
-class _Entry(Struct, frozen=True):
-    name: str
-    status: str
-    handler: str = ""
-    listen: tuple[str, ...] = ()
-
-
 class _Dependency(Struct, frozen=True):
     name: str
     state: str
@@ -118,16 +111,8 @@ class _Readiness(Struct, frozen=True):
     dependencies: tuple[_Dependency, ...]
 
 
-def _entries(session: Session, timeout: float) -> list[_Entry]:
-    raw = session.request(CONTROL_SERVICE, "/services", timeout=timeout)
-    try:
-        return msgspec.json.decode(raw, type=list[_Entry])
-    except msgspec.DecodeError as error:
-        raise BadGateway(f"the list of services cannot be read: {shortened(str(error))}") from None
-
-
 def _check_all(
-    entries: Collection[_Entry], check: Callable[[_Entry], str], deadline: float
+    entries: Collection[KnownService], check: Callable[[KnownService], str], deadline: float
 ) -> dict[str, str]:
     """Check services at the same time, so that one that hangs does not take the time of the others.
 
@@ -135,7 +120,7 @@ def _check_all(
     """
     problems: dict[str, str] = {}
 
-    def run(entry: _Entry) -> None:
+    def run(entry: KnownService) -> None:
         problems[entry.name] = check(entry)
 
     threads = [Thread(target=run, args=(entry,), daemon=True) for entry in entries]
@@ -146,7 +131,9 @@ def _check_all(
     return dict(problems)
 
 
-def _problem_of(session: Session, credentials: Credentials, deadline: float, path: str, entry: _Entry) -> str:
+def _problem_of(
+    session: Session, credentials: Credentials, deadline: float, path: str, entry: KnownService
+) -> str:
     """The reason why a service is not healthy; empty if it is.
 
     If a service has a handler of its own, its protocol is not known here: what the orchestrator says counts.

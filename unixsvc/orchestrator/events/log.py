@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from unixsvc.config.hooks import EVENTS
 from unixsvc.domain.json import Json
-from unixsvc.telemetry.ring import Follower, Ring
+from unixsvc.orchestrator.events.ring import Follower, Ring
 
 __all__ = ["Event", "EventLog", "Record", "ignore"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from unixsvc.orchestrator.pool.model import WorkerPhase, WorkerView
 from unixsvc.orchestrator.pool.policy import reason_to_recycle
 from unixsvc.orchestrator.pool.process import WorkerProcess
@@ -12,7 +14,10 @@ from unixsvc.schedules.state import Run
 from unixsvc.telemetry.metrics.page import MetricsPage
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot
 
-__all__ = ["WorkerRecord", "exit_message"]
+__all__ = ["WATCHDOG", "WorkerRecord", "exit_message"]
+
+WATCHDOG: Final = "watchdog"
+"""The reason of the end of a worker that was silent for too long."""
 
 
 class WorkerRecord:
@@ -24,11 +29,10 @@ class WorkerRecord:
     :param jitter: a random number from 0 to 1 that varies its recycling limits.
     :ivar recycle_reason: the recycling limit that it has reached; empty if none.
     :ivar retiring: whether it was asked to exit.
-    :ivar stuck: whether the watchdog has found it silent for too long.
     :ivar closed: whether it has reported that it accepts no connections any more.
     :ivar runs: the numbers of the runs of jobs that it was given and that have not ended.
     :ivar last_run: the number of the last one.
-    :ivar kill_reason: why it is killed, as ``watchdog``; empty if it is not.
+    :ivar kill_reason: why it is killed, as :data:`WATCHDOG`; empty if it is not.
     :ivar breakers: the states of its circuit breakers by the other service, as far as they have changed.
     """
 
@@ -51,7 +55,6 @@ class WorkerRecord:
         self.last_seen = now
         self.recycle_reason = ""
         self.retiring = False
-        self.stuck = False
         self.closed = False
         self.runs: set[int] = set()
         self.last_run = 0
@@ -130,8 +133,8 @@ class WorkerRecord:
 
         :param spec: the spec that workers should have.
         """
-        if self.stuck:
-            return "watchdog"
+        if self.kill_reason == WATCHDOG:
+            return WATCHDOG
         if not self.retiring:
             return "crash" if self.ready_at is not None else "start"
         if self.recycle_reason:

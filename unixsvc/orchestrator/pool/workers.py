@@ -22,7 +22,7 @@ from unixsvc.orchestrator.pool.model import Action, Drain, Dump, Kill, Terminate
 from unixsvc.orchestrator.pool.process import InheritedFds, WorkerExit, WorkerOwner, WorkerProcess
 from unixsvc.orchestrator.pool.questions import Finding
 from unixsvc.orchestrator.pool.spec import WorkerSpec
-from unixsvc.orchestrator.pool.worker_record import WorkerRecord
+from unixsvc.orchestrator.pool.worker_record import WATCHDOG, WorkerRecord
 from unixsvc.orchestrator.reactor import IPoolReactor
 from unixsvc.orchestrator.worker.messages import Command, JobEnded, JobStarted, ReportStats
 from unixsvc.schedules.moment import Moment
@@ -234,8 +234,7 @@ class WorkerSet:
         silent = self._reactor.seconds() - record.last_seen
         message = "worker {worker} is silent for {silent:.1f} s (watchdog): killing it; its stack follows"
         self._log.error(message, worker=str(record.process), silent=silent)
-        record.stuck = True
-        record.kill_reason = "watchdog"
+        record.kill_reason = WATCHDOG
         self.enter(record, WorkerPhase.STUCK).signal("QUIT")
 
     def _kill(self, record: WorkerRecord, wait_for_idle: bool) -> None:

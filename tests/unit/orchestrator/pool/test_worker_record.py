@@ -97,7 +97,7 @@ class WorkerRecordTests(SynchronousTestCase):
         self.assertEqual(self.record.exit_reason(other), "reload")
         self.record.recycle_reason = "max_age"
         self.assertEqual(self.record.exit_reason(self.spec), "recycled")
-        self.record.stuck = True
+        self.record.kill_reason = "watchdog"
         self.assertEqual(self.record.exit_reason(self.spec), "watchdog")
 
     def test_check_recycling(self) -> None:

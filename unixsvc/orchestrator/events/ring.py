@@ -1,9 +1,11 @@
-"""A bounded history that others can follow."""
+"""The latest of what has happened, which others can follow.
+
+That of the log is :mod:`unixsvc.telemetry.log_ring`: threads add to it, and its limit is one of bytes.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -14,23 +16,15 @@ __all__ = ["Follower", "Ring"]
 _T = TypeVar("_T")
 
 
-def _one(item: object) -> int:
-    return 1
-
-
 class Ring(Generic[_T]):
     """Keeps the latest items; the oldest are dropped when there are too many.
 
-    :param limit: the most that is kept, in the unit of ``size``.
-    :param size: the size of an item, for a limit in bytes; by default each counts as one.
+    :param limit: how many are kept.
     :ivar dropped: the number of items that were dropped so far.
     """
 
-    def __init__(self, limit: int, size: Callable[[_T], int] = _one) -> None:
-        self._limit = limit
-        self._size_of = size
-        self._size = 0
-        self._items: deque[_T] = deque()
+    def __init__(self, limit: int) -> None:
+        self._items: deque[_T] = deque(maxlen=limit)
         self._waiting: list[Deferred[None]] = []
         self._closed = False
         self.dropped = 0
@@ -44,15 +38,9 @@ class Ring(Generic[_T]):
         return self.dropped + len(self._items)
 
     def add(self, item: _T) -> None:
-        """Add an item, and wake the followers that wait for it.
-
-        The newest item is kept even if it alone exceeds the limit.
-        """
+        """Add an item, and wake the followers that wait for it."""
+        self.dropped += len(self._items) == self._items.maxlen
         self._items.append(item)
-        self._size += self._size_of(item)
-        while self._size > self._limit and len(self._items) > 1:
-            self._size -= self._size_of(self._items.popleft())
-            self.dropped += 1
         if self._waiting:
             self._wake()
 
@@ -71,12 +59,9 @@ class Ring(Generic[_T]):
         """The items that are kept, from a number on; the first one ever has the number 0."""
         return list(islice(self._items, max(start - self.dropped, 0), None))
 
-    def follow(self, *, history: bool = False) -> Follower[_T]:
-        """Return a reader of the items from now on.
-
-        :param history: whether it gets those that are kept first.
-        """
-        return Follower(self, self.dropped if history else self.end)
+    def follow(self) -> Follower[_T]:
+        """Return a reader of the items from now on."""
+        return Follower(self, self.end)
 
     def when_added(self, number: int) -> Deferred[None]:
         """Fires when an item with this number has been added or the ring is closed; perhaps at once."""
