@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,30 @@ class Shop:
     :ivar page: the address of its live page.
     :ivar port: of its gateway.
     :ivar process: the orchestrator.
+    :ivar folder: of its configuration.
     """
 
     page: str
     port: int
     process: OrchestratorProcess
+    folder: str
+
+    def keep_page(self) -> None:
+        """Have the next orchestrator listen where the page is now."""
+        file = Path(self.folder, "unixsvc.toml")
+        head, _, rest = file.read_text().partition("[dashboard]")
+        file.write_text(
+            f"{head}[dashboard]{rest.replace('tcp:0', f'tcp:{self.page.rpartition(chr(58))[2]}')}"
+        )
+
+    def start_again(self, at_end: Callable[[Callable[[], object]], object]) -> None:
+        """Start another orchestrator.
+
+        :param at_end: called with what ends it.
+        """
+        running = OrchestratorProcess(self.folder)
+        at_end(running.end)
+        running.until("ready: ")
 
 
 @contextmanager
@@ -77,7 +96,7 @@ def run_shop() -> Iterator[Shop]:
             found = {name: re.search(r"http://127[\d.]+:(\d+)", text) for name, text in listens.items()}
             page, gateway = found["dashboard"], found["http"]
             assert page is not None and gateway is not None
-            yield Shop(page[0], int(gateway[1]), running)
+            yield Shop(page[0], int(gateway[1]), running, folder)
         finally:
             running.end()
 

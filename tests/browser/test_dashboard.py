@@ -298,6 +298,35 @@ class ShopTests(SynchronousTestCase):
                 page.page.screenshot(path=path, animations="disabled")
 
 
+class RestartTests(SynchronousTestCase):
+    """The page of an orchestrator that stops, and of the next one at its address."""
+
+    def test_restart(self) -> None:
+        """The page says that it shows old figures, and comes back by itself; operators log in again."""
+        with run_shop() as shop:
+            page = DashboardPage(self.enterContext(run_browser(*_DESKTOP)), shop.page)
+            page.open()
+            page.log_in(TOKEN)
+            page.page.locator("#session", has_text="Log out").wait_for()
+            page.page.locator("#log-on").check()
+            page.page.locator("#log-table", has_text="ready").wait_for()
+            shop.keep_page()
+            shop.process.signal(signal.SIGTERM)
+            page.page.locator("#connection", has_text="lost: ").wait_for()
+            page.page.locator("#log-note", has_text="trying again").wait_for()
+            opacity = "getComputedStyle(document.querySelector('main')).opacity"
+            self.assertEqual(page.page.evaluate(opacity), "0.55")
+            self.assertEqual(shop.process.wait(), 0)
+            page.page.locator("#connection", has_text="no data for").wait_for()
+            shop.start_again(self.addCleanup)
+            page.page.locator("#connection", has_text="live").wait_for()
+            page.wait_for_snapshots(2)
+            page.page.locator("#session", has_text="Log in").wait_for()
+            page.page.locator("#log-note", has_text="token of an operator").wait_for()
+            page.log_in(TOKEN)
+            page.page.locator("#log-table", has_text="ready").wait_for()
+
+
 class ManyServicesTests(SynchronousTestCase):
     """50 services with 16 workers and 8 routes each."""
 

@@ -139,6 +139,7 @@ class Page {
     const element = find("#connection");
     setText(element, text ? `${state}: ${text}` : state);
     setClass(element, state === "live" ? "good" : "bad");
+    document.body.dataset.state = state;  // old figures do not look like current ones
   }
 
   #clicked(event) {
