@@ -57,6 +57,10 @@ class _RecordedSpan(SdkSpan):
     _attributes: Any
     _span_processor: Any
 
+    def _readable_span(self) -> ReadableSpan:
+        """What processors get at its end: no copy, as nothing can change it any more."""
+        return self
+
 
 class SpanFactory:
     """Makes spans that are recorded.

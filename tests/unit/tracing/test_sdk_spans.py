@@ -62,6 +62,8 @@ class SpanFactoryTests(RecordedCase):
 
     def test_application(self) -> None:
         """Applications change it as any span, with the limits of the SDK, and not after its end."""
+        from opentelemetry.trace import StatusCode
+
         span = self.make()
         span.set_attributes({str(each): each for each in range(200)})
         span.set_attribute("list", [1])
@@ -70,11 +72,14 @@ class SpanFactoryTests(RecordedCase):
         span.update_name("other")
         span.end()
         span.set_attribute("late", 1)
+        span.add_event("late")
+        span.update_name("late")
+        span.set_status(StatusCode.ERROR)
         found = self.span()
         self.assertEqual((len(found.attributes), found.dropped_attributes), (128, 73))
         self.assertEqual(found.attributes["list"], (1,))
         self.assertEqual([each.name for each in found.events], ["event", "exception"])
-        self.assertEqual(found.name, "other")
+        self.assertEqual((found.name, found.status.status_code), ("other", StatusCode.UNSET))
 
     def test_alone(self) -> None:
         """What one span gets is in no other."""
