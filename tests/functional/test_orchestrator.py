@@ -232,6 +232,7 @@ class LifecycleTests(OrchestratorTestCase):
             "received_bytes",
             "sent_bytes",
             "calls",
+            "queued",
         }
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))

@@ -140,3 +140,25 @@ class TrafficTests(HttpTestCase):
         )
         self.assertGreater(counter.received, len(_FILE))
         self.assertCounted("http", counter)
+
+
+class QueueTests(HttpTestCase):
+    """What waits for a thread."""
+
+    config = """
+        [services.codes]
+        app = "codes:app"
+        workers = 1
+        threads = 1
+    """
+
+    def test_threads(self) -> None:
+        """Blocking actions beyond the threads are queued, by service and worker."""
+        self.start()
+        with contextlib.ExitStack() as stack:
+            for number in range(4):
+                stack.enter_context(self.talk()).send(id=number, path="/block")
+            self.eventually(lambda: self.status()["queued"] == 3)
+            self.assertEqual([each["queued"] for each in self.status()["workers"]], [3])
+            top = json.loads(self.command("top", "--json", "--interval", "0.1").out)["codes"]
+            self.assertEqual((top["queued"], top["inflight"]), (3, 4))

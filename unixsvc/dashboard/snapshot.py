@@ -46,6 +46,7 @@ class WorkerRow(Struct, frozen=True):
     :ivar lag: of its event loop, in seconds.
     :ivar received: the bytes that clients have sent.
     :ivar sent: the bytes that were sent to clients.
+    :ivar queued: the number of requests and tasks that wait for memory or for a thread.
     """
 
     slot: int
@@ -60,6 +61,7 @@ class WorkerRow(Struct, frozen=True):
     lag: float
     received: int
     sent: int
+    queued: int
     cpu: float | None = None
     resident: int | None = None
     shared: int | None = None
@@ -193,7 +195,7 @@ def _calls(new: ClientStats, old: ClientStats | None, ended: RouteRow, seconds: 
 def _worker(new: WorkerFigures, cpu_before: float | None, seconds: float | None) -> WorkerRow:
     row = (
         new.slot, new.pid, new.phase, new.generation, new.uptime, new.connections, new.inflight,
-        new.requests, new.errors, new.lag, new.received, new.sent,
+        new.requests, new.errors, new.lag, new.received, new.sent, new.queued,
     )  # fmt: skip
     process = new.process
     if process is None:

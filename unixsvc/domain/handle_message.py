@@ -68,6 +68,7 @@ class HandleMessage:
     :param notable: keeps the slowest and the failed requests; None for an object of its own.
     :param log: records the requests that have ended; None for no record.
     :ivar inflight: the number of pending requests.
+    :ivar held_back: those of them that :meth:`hold_back` has made wait.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class HandleMessage:
         self._notable = NotableRequests() if notable is None else notable
         self._recorded_from: float = math.inf if log is None else log.least
         self._record = _record_nothing if log is None else log.record
-        self.inflight = 0
+        self.inflight = self.held_back = 0
 
     def seconds_for(self, request: Request) -> float:
         """Return the time limit for the reply, in seconds: the caller's or the service's, if less."""
@@ -239,7 +240,11 @@ class HandleMessage:
 
     async def _handle_later(self, request: Request) -> Reply:
         if self._wait_for_room is not None:
-            await self._wait_for_room()
+            self.held_back += 1
+            try:
+                await self._wait_for_room()
+            finally:
+                self.held_back -= 1
         answer = self._datasource_for(request).handle(request)
         return answer if isinstance(answer, Reply) else await answer
 

@@ -44,6 +44,11 @@ class ThreadRunner(Service):
         self._last = 0
         self._stopped = False
 
+    @property
+    def queued(self) -> int:
+        """The number of jobs that wait for a thread."""
+        return len(self._pending)
+
     def stopService(self) -> None:
         """Accept no more jobs.
 

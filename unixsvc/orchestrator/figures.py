@@ -34,6 +34,7 @@ class WorkerFigures(Struct, frozen=True):
     :ivar uptime: since its start, in seconds.
     :ivar received: the bytes that clients have sent.
     :ivar sent: the bytes that were sent to clients.
+    :ivar queued: the number of requests and tasks that wait for memory or for a thread.
     :ivar lag: how late its event loop was when it was last asked, in seconds.
     :ivar process: None after its end.
     """
@@ -51,6 +52,7 @@ class WorkerFigures(Struct, frozen=True):
     process: ProcessFigures | None
     received: int = 0
     sent: int = 0
+    queued: int = 0
 
 
 class ServiceFigures(Struct, frozen=True):
@@ -97,6 +99,7 @@ def _worker_figures(worker: WorkerSnapshot) -> WorkerFigures:
         None if worker.pid is None else process_figures(worker.pid),
         worker.metrics.totals.received,
         worker.metrics.totals.sent,
+        report.queued,
     )
 
 

@@ -86,6 +86,7 @@ class WorkerStatus(Struct, frozen=True):
     :ivar services: its clients of other services, by name.
     :ivar received_bytes: what clients have sent, as of its last report.
     :ivar sent_bytes: what was sent to clients.
+    :ivar queued: requests and tasks that wait for memory or for a thread.
     """
 
     pid: int | None
@@ -99,6 +100,7 @@ class WorkerStatus(Struct, frozen=True):
     services: dict[str, ClientStats]
     received_bytes: int
     sent_bytes: int
+    queued: int
 
 
 class ServiceStatus(Struct, frozen=True):
@@ -113,6 +115,7 @@ class ServiceStatus(Struct, frozen=True):
     :ivar schedules: the schedules of its application.
     :ivar tasks: the tasks of its workers beside their requests, by name.
     :ivar probes: the number of health checks of clients, by path and code. They are no requests.
+    :ivar queued: requests and tasks that wait for memory or for a thread.
     :ivar calls: the time of its calls to other services, by name.
     :ivar received_bytes: what clients have sent.
     :ivar sent_bytes: what was sent to clients.
@@ -138,6 +141,7 @@ class ServiceStatus(Struct, frozen=True):
     received_bytes: int
     sent_bytes: int
     calls: dict[str, Latency]
+    queued: int
 
 
 def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) -> ServiceStatus:
@@ -169,6 +173,7 @@ def describe(settings: ServiceSettings, stats: PoolSnapshot, *, stopping: bool) 
         tasks=metrics.tasks,
         received_bytes=metrics.totals.received,
         sent_bytes=metrics.totals.sent,
+        queued=sum(worker.status.queued for worker in workers),
         probes={path: counts.codes for path, counts in metrics.probes.items()},
     )
 
@@ -216,6 +221,7 @@ def _worker_status(worker: WorkerSnapshot) -> WorkerStatus:
         worker.metrics.services,
         worker.metrics.totals.received,
         worker.metrics.totals.sent,
+        worker.status.queued,
     )
 
 

@@ -57,7 +57,7 @@ class ServiceHost(MultiService):
         self._delay: Deferred[None] | None = None
         self._listening = False
         self._new_tokens: tuple[str, tuple[AcceptedToken, ...]] | None = None
-        core.statistics.observe(core.handle, handler)
+        core.statistics.observe(core.handle, handler, core.threads)
         if core.threads is not None:
             core.threads.setServiceParent(self)
         handler.setServiceParent(self)

@@ -100,6 +100,8 @@ class StatsReport(Struct, frozen=True, tag="status"):
     :ivar lag: how late the event loop was when the report was requested, in seconds.
     :ivar services: the clients of other services by name; unset if there are none, to keep reports short.
     :ivar tasks: the tasks by name; unset if there are none.
+    :ivar queued: the number of requests and tasks that wait: for memory, as requests without a token do, or
+        for a thread.
     """
 
     connections: int = 0
@@ -108,6 +110,7 @@ class StatsReport(Struct, frozen=True, tag="status"):
     lag: float = 0.0
     services: dict[str, ClientStats] | UnsetType = UNSET
     tasks: dict[str, TaskStats] | UnsetType = UNSET
+    queued: int = 0
 
     def add_to(self, counted: MetricsSnapshot) -> MetricsSnapshot:
         """The metrics of the worker.

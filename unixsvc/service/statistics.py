@@ -11,6 +11,7 @@ from unixsvc.datasource.service_clients import ServiceClients
 from unixsvc.domain.handle_message import HandleMessage
 from unixsvc.domain.notable import NotableRequests
 from unixsvc.execution.background import Tasks
+from unixsvc.execution.threads import ThreadRunner
 from unixsvc.server.interfaces import IRequestHandler
 from unixsvc.service.spec import StatsReport
 from unixsvc.telemetry.memory import ResidentMemory
@@ -40,11 +41,15 @@ class ServiceStatistics:
         self._tasks = tasks
         self.notable = NotableRequests()
         self.traffic = Traffic()
+        self._threads: ThreadRunner | None = None
         self._sources: tuple[HandleMessage, IRequestHandler] | None = None
 
-    def observe(self, handle: HandleMessage, handler: IRequestHandler) -> None:
-        """Take the requests in flight and the connections from these; before, both are 0."""
+    def observe(
+        self, handle: HandleMessage, handler: IRequestHandler, threads: ThreadRunner | None = None
+    ) -> None:
+        """Take the requests in flight, the connections and what waits from these; before, all are 0."""
         self._sources = handle, handler
+        self._threads = threads
 
     def report(self) -> StatsReport:
         """The current statistics."""
@@ -55,7 +60,10 @@ class ServiceStatistics:
         if self._sources is None:
             return StatsReport(memory=_memory(), services=services, tasks=tasks)
         handle, handler = self._sources
-        return StatsReport(handler.connections(), handle.inflight, _memory(), services=services, tasks=tasks)
+        queued = handle.held_back + (0 if self._threads is None else self._threads.queued)
+        return StatsReport(
+            handler.connections(), handle.inflight, _memory(), services=services, tasks=tasks, queued=queued
+        )
 
     def metrics(self) -> MetricsSnapshot:
         """What has been counted."""
@@ -79,6 +87,7 @@ class ServiceStatistics:
             "tasks": msgspec.to_builtins(snapshot.tasks),
             "connections": report.connections,
             "inflight": report.inflight,
+            "queued": report.queued,
             "memory": report.memory,
             "services": self._clients.stats(),
         }

@@ -342,7 +342,9 @@ class HoldBackTests(HandleTests):
         reply = self.start()
         self.assertNoResult(reply)
         self.assertEqual((self.around.handled, self.handle.inflight), ([], 1))
+        self.assertEqual(self.handle.held_back, 1)
         self.rooms[0].callback(None)
+        self.assertEqual(self.handle.held_back, 0)
         self.assertEqual(self.successResultOf(reply), Reply(200, b"true"))
         self.assertEqual((len(self.around.handled), self.handle.inflight), (1, 0))
 

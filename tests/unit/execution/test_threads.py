@@ -83,6 +83,19 @@ class ThreadTests(SynchronousTestCase):
             self.assertTrue(gate.entered.wait(TIMEOUT))
         return deferreds
 
+    def test_queued(self) -> None:
+        """Jobs that wait for a thread are counted, until they have one or are cancelled."""
+        self.enter(2)
+        waiting = [self.runner.run(str) for _ in range(3)]
+        self.assertEqual(self.runner.queued, 3)
+        waiting[1].cancel()
+        self.failureResultOf(waiting[1])
+        waiting[2].addErrback(lambda _: None)  # it has no thread at the end
+        self.assertEqual(self.runner.queued, 2)
+        self.gates[0].open.set()
+        self.reactor.turn()
+        self.assertEqual(self.runner.queued, 1)
+
     def test_result(self) -> None:
         """The function runs in another thread; its Deferred fires in the reactor's thread."""
         threads: list[threading.Thread] = []

@@ -46,10 +46,11 @@ class DescribeTests(SynchronousTestCase):
         self.assertEqual(
             " ".join(found),
             "pid uptime status class requests errors avgResponseTime workers latency problem services "
-            "wrong_tokens handler listen schedules tasks probes received_bytes sent_bytes calls",
+            "wrong_tokens handler listen schedules tasks probes received_bytes sent_bytes calls queued",
         )
         keys = (
-            "pid status uptime requests errors connections rss generation services received_bytes sent_bytes"
+            "pid status uptime requests errors connections rss generation services "
+            "received_bytes sent_bytes queued"
         )
         self.assertEqual(" ".join(found["workers"][0]), keys)
         self.assertEqual(list(found["latency"]), ["p50", "p90", "p99"])

@@ -36,6 +36,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     :ivar restarts: how often workers were replaced after a failure.
     :ivar lag: how late the event loop is, in seconds; of a service, that of its worst worker.
     :ivar uptime: in seconds; of a service, that of its oldest worker.
+    :ivar queued: the number of requests and tasks that wait for memory or for a thread.
     :ivar received: the bytes that clients have sent, until now.
     :ivar sent: the bytes that were sent to clients.
     :ivar received_rate: the bytes of a second, since the earlier sample.
@@ -54,6 +55,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     restarts: int | None = None
     lag: float | None = None
     uptime: float | None = None
+    queued: int | None = None
     received: int | None = None
     sent: int | None = None
     received_rate: float | None = None
@@ -135,6 +137,7 @@ def _service_rows(name: str, before: ServiceFigures, now: ServiceFigures, second
     figures = replace(
         _counted(before.metrics.all, now.metrics.all, seconds),
         inflight=sum(each.inflight for each in now.workers),
+        queued=sum(each.queued for each in now.workers),
         connections=sum(each.connections for each in now.workers),
         memory=sum(each.process.resident for each in now.workers if each.process is not None),
         cpu=_sum(each.figures.cpu for each in workers),
@@ -161,6 +164,7 @@ def _worker_row(service: str, before: WorkerFigures | None, now: WorkerFigures, 
         request_rate=_rate(now.requests - requests, seconds),
         error_rate=_rate(now.errors - errors, seconds),
         inflight=now.inflight,
+        queued=now.queued,
         connections=now.connections,
         memory=None if process is None else process.resident,
         cpu=None if process is None else _rate(process.cpu - cpu, seconds),

@@ -161,6 +161,7 @@ function workerColumns() {
     {title: "Uptime", text: row => seconds(row.uptime), order: row => row.uptime},
     {title: "Connections", text: row => count(row.connections), order: row => row.connections},
     {title: "In flight", text: row => count(row.inflight), order: row => row.inflight},
+    {title: "Queued", wide: true, text: row => count(row.queued), order: row => row.queued},
     {title: "Requests", text: row => count(row.requests), order: row => row.requests},
     {title: "Errors", text: row => count(row.errors), order: row => row.errors},
     {title: "CPU", text: row => percent(row.cpu), order: row => row.cpu},

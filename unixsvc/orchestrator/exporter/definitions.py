@@ -45,6 +45,7 @@ DEFINITIONS: Final = (
     Definition("unixsvc_worker_connections", "gauge", help="Connections of clients."),
     Definition("unixsvc_worker_connections_limit", "gauge", help="max_connections of each worker."),
     Definition("unixsvc_worker_inflight_requests", "gauge", help="Requests without a reply."),
+    Definition("unixsvc_worker_queued", "gauge", help="What waits for memory or for a thread."),
     Definition("unixsvc_worker_inflight_requests_limit", "gauge", help="max_inflight of each worker."),
     Definition("unixsvc_worker_resident_memory_bytes", "gauge", help="Resident memory.", unit=_BYTES),
     Definition("unixsvc_worker_shared_memory_bytes", "gauge", help="The shared part of it.", unit=_BYTES),

@@ -176,6 +176,7 @@ class FamilyBuilder:
             labels = _with(service, worker=str(slot))
             self._add("unixsvc_worker_connections", labels, sum(one.connections for one in each))
             self._add("unixsvc_worker_inflight_requests", labels, sum(one.inflight for one in each))
+            self._add("unixsvc_worker_queued", labels, sum(one.queued for one in each))
             self._add("unixsvc_worker_event_loop_lag_seconds", labels, max(one.lag for one in each))
             for name, figure in _PROCESS.items():
                 values = [figure(one.process) for one in each if one.process is not None]

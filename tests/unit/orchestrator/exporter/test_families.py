@@ -18,7 +18,7 @@ from unixsvc.telemetry.exposition.text import END, family_text
 from unixsvc.telemetry.metrics.snapshot import ClientStats, MetricsSnapshot, SeriesCounts, TaskStats, Totals
 
 LIMITS = ServiceLimits(10, 20, 1024)
-WORKER = WorkerFigures(1, 7, "ready", 1, 9.0, 2, 1, 3, 0, 0.5, ProcessFigures(100, 40, 1.5, 12))
+WORKER = WorkerFigures(1, 7, "ready", 1, 9.0, 2, 1, 3, 0, 0.5, ProcessFigures(100, 40, 1.5, 12), queued=6)
 METRICS = MetricsSnapshot(
     {
         "GET /x/{id}": {
@@ -62,6 +62,7 @@ unixsvc_worker_exits_total{service="shop",reason="reload"} 0
 unixsvc_worker_connections{service="shop",worker="1"} 2
 unixsvc_worker_connections_limit{service="shop"} 20
 unixsvc_worker_inflight_requests{service="shop",worker="1"} 1
+unixsvc_worker_queued{service="shop",worker="1"} 6
 unixsvc_worker_inflight_requests_limit{service="shop"} 10
 unixsvc_worker_resident_memory_bytes{service="shop",worker="1"} 100
 unixsvc_worker_shared_memory_bytes{service="shop",worker="1"} 40

@@ -6,13 +6,22 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from unixsvc.domain.message import Caller, Grant, Peer
+from unixsvc.domain.message import Caller, Grant, Peer, Request
+from unixsvc.security.peer_rules import PeerRules
 from unixsvc.telemetry.metrics.page import MAX_ROWS, OTHER, MetricsPage, PageWriter
 from unixsvc.telemetry.metrics.service_metrics import ServiceMetrics
 from unixsvc.telemetry.metrics.snapshot import MetricsSnapshot, Totals
 
 SHOP = Caller(grant=Grant("shop"))
 ANONYMOUS = Caller()
+
+
+class _Asked(Caller):
+    """A caller whose user the kernel knows."""
+
+    def find_peer(self) -> Peer:
+        """Ask it."""
+        return Peer(uid=1000)
 
 
 class CountTests(SynchronousTestCase):
@@ -75,6 +84,21 @@ class CountTests(SynchronousTestCase):
         self.metrics.count_call("stock", 200, 0.001)
         found = self.page.read()
         self.assertEqual((found.all.requests, [*found.calls]), (before, ["stock"]))
+
+    def test_user(self) -> None:
+        """A user counts where the kernel was asked: by the rules of connections, or by an action."""
+        for ask in (
+            lambda caller: PeerRules((1000,), (), 1).connect(caller, None),
+            lambda caller: Request("GET", "/", caller=caller).peer,
+        ):
+            caller = _Asked(None)
+            self.count(200, caller=caller)
+            ask(caller)
+            self.count(500, caller=caller)
+        found = self.page.read().by_caller()
+        self.assertEqual(
+            {name: each.codes for name, each in found.items()}, {"": {200: 2}, "uid:1000": {500: 2}}
+        )
 
     def test_routes_and_callers(self) -> None:
         """Replies are counted by route and by caller: a token, a user, or neither."""
