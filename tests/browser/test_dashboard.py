@@ -29,6 +29,11 @@ _WALL: Final = (2560, 1440)
 _BACKGROUNDS: Final = {"light": "rgb(246, 248, 250)", "dark": "rgb(13, 17, 23)"}
 _DRAWN: Final = 200.0  # milliseconds, once a second
 _FRAME: Final = 50.0  # milliseconds: 20 frames a second, on a machine that does other things too
+_RECORD_STATES: Final = """() => {
+    const element = document.querySelector("#connection")
+    window.states = []
+    new MutationObserver(() => window.states.push(element.textContent)).observe(element, {childList: true})
+}"""
 
 
 @cache
@@ -310,6 +315,7 @@ class RestartTests(SynchronousTestCase):
             page.page.locator("#session", has_text="Log out").wait_for()
             page.page.locator("#log-on").check()
             page.page.locator("#log-table", has_text="ready").wait_for()
+            page.page.evaluate(_RECORD_STATES)
             shop.keep_page()
             shop.process.signal(signal.SIGTERM)
             page.page.locator("#connection", has_text="lost: ").wait_for()
@@ -318,6 +324,7 @@ class RestartTests(SynchronousTestCase):
             self.assertEqual(page.page.evaluate(opacity), "0.55")
             self.assertEqual(shop.process.wait(), 0)
             page.page.locator("#connection", has_text="no data for").wait_for()
+            self.assertIn("lost: connecting again", page.page.evaluate("window.states"))
             shop.start_again(self.addCleanup)
             page.page.locator("#connection", has_text="live").wait_for()
             page.wait_for_snapshots(2)

@@ -23,7 +23,7 @@ export class Source {
     this.stream.addEventListener("happened", event => this.onEvent(JSON.parse(event.data)));
     this.stream.addEventListener("open", () => this.onOpen());
     this.stream.addEventListener("error", () => {
-      this.onState("lost", "connecting again");
+      if (performance.now() - this.last <= LATE) this.onState("lost", "connecting again");
       // After an HTTP error, as 401, browsers do not connect again.
       if (this.stream.readyState === EventSource.CLOSED) {
         setTimeout(() => this.open(), LATE);
