@@ -108,7 +108,7 @@ class ServerTests(FaultCase):
         self.server_of_front().kill()
         self.front.running.until("connected to the NATS server", times=2)
         self.load_of.further(1000)
-        self.assertLess(self.outcome().longest_gap, self.on_busy_machine(0.1))
+        self.assertLess(self.outcome().longest_gap, self.front.on_busy_machine(0.1))
 
     def test_stopped(self) -> None:
         """Nor does one that is silent, though it takes longer to see that."""
@@ -116,7 +116,7 @@ class ServerTests(FaultCase):
         self.server_of_front().signal(signal.SIGSTOP)
         self.front.running.until("connected to the NATS server", times=2)
         self.load_of.further(1000)
-        self.assertLess(self.outcome().longest_gap, self.on_busy_machine(2.0))
+        self.assertLess(self.outcome().longest_gap, self.front.on_busy_machine(2.0))
 
 
 class HostTests(FaultCase):
@@ -130,4 +130,4 @@ class HostTests(FaultCase):
             host.eventually(host.worker_pids)
             os.kill(host.worker_pids()[0], signal.SIGKILL)
             self.load_of.further(1000)
-        self.assertLess(self.outcome().slowest, self.on_busy_machine(0.7))
+        self.assertLess(self.outcome().slowest, self.front.on_busy_machine(0.7))
