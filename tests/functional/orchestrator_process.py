@@ -252,7 +252,7 @@ class OrchestratorTestCase(SynchronousTestCase):
         """Stop the load; assert that there were many calls and that all were answered."""
         load.further(50)
         outcome = load.stop()
-        self.assertEqual((outcome.failures, outcome.failed), (0, []))
+        self.assertEqual((outcome.failures, outcome.failed[:1]), (0, []))
         return outcome
 
     def command(self, *arguments: str) -> CommandOutcome:

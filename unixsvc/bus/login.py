@@ -15,7 +15,7 @@ from nats.aio.client import RawCredentials
 from twisted.internet.defer import Deferred
 
 from unixsvc.bus.connection import BusConnection, ConnectionEvents
-from unixsvc.bus.nats_py import connect
+from unixsvc.bus.nats_py import Connector
 from unixsvc.config.nats import Nats, NatsAccess
 from unixsvc.errors import ConfigError
 from unixsvc.memory_file import MemoryFile
@@ -34,7 +34,6 @@ def connector(
     options: dict[str, Any] = {
         "servers": list(settings.servers),
         "name": f"unixsvc {settings.host} {os.getpid()}",
-        "check": partial(why_refused, settings),
     }
     if access.credentials:
         options["user_credentials"] = RawCredentials(access.credentials)
@@ -47,7 +46,7 @@ def connector(
     if access.authorities or access.certificate or any(_is_tls(url) for url in settings.servers):
         options["tls"] = _tls_context(access)
         options["tls_handshake_first"] = settings.tls_first
-    return partial(connect, options, loop)
+    return Connector(options, partial(why_refused, settings), loop)
 
 
 def why_refused(settings: Nats, url: str, info: dict[str, Any]) -> str:

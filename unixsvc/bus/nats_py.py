@@ -8,7 +8,7 @@ connection; no ``request``, as circuits have pipes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from random import sample
 from typing import Any, Final
@@ -26,11 +26,11 @@ from unixsvc.bus.connection import BusConnection, BusMessage, ConnectionEvents, 
 from unixsvc.bus.nats_internals import CheckingClient, abort_connection, number_of, unsubscribe
 from unixsvc.domain.coroutine import run_without_waiting
 
-__all__ = ["NatsConnection", "connect"]
+__all__ = ["Connector", "NatsConnection"]
 
 _log = Logger(namespace="nats")
 
-_CONNECT_TIMEOUT: Final = 2  # seconds
+_CONNECT_TIMEOUT: Final = 1  # seconds
 _PING_INTERVAL: Final = 20  # seconds; for a server that drops silent clients, as the node has its own watch
 _STATUS: Final = "Status"
 # Twisted and the event loop below it share a thread: a message is handled before the next one is read.
@@ -112,64 +112,88 @@ class NatsConnection:
             raise NotConnected(str(error) or type(error).__name__) from None
 
 
-def connect(
-    options: Mapping[str, Any], loop: asyncio.AbstractEventLoop, events: ConnectionEvents
-) -> Deferred[BusConnection]:
-    """Connect to the first server that can be reached.
+class Connector:
+    """Connects to the first server that can be reached.
 
-    :param options: of ``nats.aio.client.Client.connect``: the servers, and how to log in; and ``check``,
-        which is called with the URL and the first message of a server, and returns what is wrong with it.
-    :returns: fails with NotConnected.
+    :param options: of ``nats.aio.client.Client.connect``: the servers, and how to log in.
+    :param check: called with the URL and the first message of a server; returns what is wrong with it.
     """
-    return Deferred.fromFuture(loop.create_task(_connect(options, loop, events)))
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        check: Callable[[str, dict[str, Any]], str],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._options = options
+        self._check = check
+        self._loop = loop
+        self._last = ""  # the server of the last connection
+
+    def __call__(self, events: ConnectionEvents) -> Deferred[BusConnection]:
+        """Connect; fails with NotConnected."""
+        return Deferred.fromFuture(self._loop.create_task(self._connect(events)))
+
+    async def _connect(self, events: ConnectionEvents) -> BusConnection:
+        servers: Sequence[str] = self._options["servers"]
+        problems: list[Exception] = []
+        # That of the last connection comes last: if it is stopped, it takes a second to find that out.
+        for server in sorted(sample(servers, len(servers)), key=self._last.__eq__):
+            client = CheckingClient(partial(self._check, server))
+            reports = _Reports(events)
+            try:
+                await client.connect(
+                    **{**self._options, "servers": [server]},
+                    error_cb=reports.failed,
+                    closed_cb=reports.closed,
+                    lame_duck_mode_cb=reports.leaves,
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    connect_timeout=_CONNECT_TIMEOUT,
+                    ping_interval=_PING_INTERVAL,
+                    pending_size=0,
+                    skip_subject_validation=True,
+                )
+            except (TimeoutError, NatsError, OSError) as error:
+                problems.append(error)
+                abort_connection(client)
+                continue
+            self._last = server
+            reports.connection = NatsConnection(client, events, self._loop)
+            return reports.connection
+        raise NotConnected(_describe(servers, problems))
 
 
-async def _connect(
-    options: Mapping[str, Any], loop: asyncio.AbstractEventLoop, events: ConnectionEvents
-) -> BusConnection:
-    made: list[NatsConnection] = []
-    problems: list[Exception] = []
+class _Reports:
+    """What one client reports.
 
-    async def failed(error: Exception) -> None:
+    :ivar connection: its connection, when there is one.
+    """
+
+    def __init__(self, events: ConnectionEvents) -> None:
+        self._events = events
+        self._problem = "disconnected"
+        self.connection: NatsConnection | None = None
+
+    async def failed(self, error: Exception) -> None:
+        """Something is wrong."""
         if not isinstance(error, NatsError | OSError):
             # Of what handles a message; nothing else would report it.
             _log.failure("a message could not be handled", Failure(error))
             return
-        problems.append(error)
-        if made and "permissions violation" in str(error).lower():
-            events.refused(str(error))
+        self._problem = str(error) or type(error).__name__
+        if self.connection is not None and "permissions violation" in self._problem.lower():
+            self._events.refused(self._problem)
 
-    async def closed() -> None:
-        for connection in made:
-            connection.lost(str(problems[-1]) if problems else "disconnected")
+    async def closed(self) -> None:
+        """The connection has ended."""
+        if self.connection is not None:
+            self.connection.lost(self._problem)
 
-    async def leaves() -> None:
-        events.server_leaves()
-
-    options = dict(options)
-    check = options.pop("check")
-    for server in sample(options["servers"], len(options["servers"])):
-        client = CheckingClient(partial(check, server))
-        try:
-            await client.connect(
-                **{**options, "servers": [server]},
-                error_cb=failed,
-                closed_cb=closed,
-                lame_duck_mode_cb=leaves,
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                connect_timeout=_CONNECT_TIMEOUT,
-                ping_interval=_PING_INTERVAL,
-                pending_size=0,
-                skip_subject_validation=True,
-            )
-        except (TimeoutError, NatsError, OSError) as error:
-            problems.append(error)
-            continue
-        made.append(NatsConnection(client, events, loop))
-        return made[0]
-    raise NotConnected(_describe(options["servers"], problems))
+    async def leaves(self) -> None:
+        """The server is in lame duck mode."""
+        self._events.server_leaves()
 
 
 def _describe(servers: Sequence[str], problems: Sequence[Exception]) -> str:

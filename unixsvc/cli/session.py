@@ -28,7 +28,7 @@ from unixsvc.config.loader import (
     load_client_settings,
     load_configuration,
 )
-from unixsvc.config.settings import CONTROL_SERVICE, Limits
+from unixsvc.config.settings import CONTROL_SERVICE, NATS_SERVICE, Limits
 from unixsvc.domain.message import EMPTY
 from unixsvc.errors import ConfigError, DeadlineExceeded, Internal, ServiceError, error_from
 from unixsvc.socket_directory import service_names, socket_path
@@ -179,7 +179,7 @@ class Session:
             self.check_configuration()
             remedy = "start it with 'twistd -n unixsvc', or give another --config or --socket-dir"
             raise ServiceUnreachable(directory, "no service runs here", remedy)
-        if service not in names:
+        if service not in names and NATS_SERVICE not in names:
             raise ServiceUnreachable(
                 directory, f"there is no service {service!r}", f"there are: {', '.join(names)}"
             )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from unixsvc.errors import ServiceError, Unavailable, error_from
 
 __all__ = [
+    "UNKNOWN_HOST",
     "AttemptFailed",
     "BacklogFull",
     "ConnectAttemptFailed",
@@ -55,10 +58,13 @@ class ConnectAttemptFailed(Exception):
         self.busy = busy
 
 
+UNKNOWN_HOST: Final = "?"
+
+
 class ConnectionLost(Exception):
     """The connection ended before the reply: the action may have run, or not.
 
-    :ivar host: the host that may have run it; empty for this one.
+    :ivar host: the host that may have run it; empty for this one, ``UNKNOWN_HOST`` for one that is not known.
     """
 
     def __init__(self, host: str = "") -> None:

@@ -15,7 +15,7 @@ from unixsvc.client.calls import unexpected_stream
 from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.deadline_timer import CallLater, DeadlineTimer
 from unixsvc.client.discovery.location import Credentials
-from unixsvc.client.errors import AttemptFailed, ConnectAttemptFailed, ConnectionLost
+from unixsvc.client.errors import UNKNOWN_HOST, AttemptFailed, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.events import ErrorReceived, Event, ItemReceived, ResponseReceived
 from unixsvc.client.stream_buffer import StreamBuffer
 from unixsvc.errors import DeadlineExceeded, ServiceError
@@ -94,7 +94,7 @@ class Multiplexer:
         self._unsent_bytes = 0
         self._pending: dict[int, PendingCall] = {}
         self._refusal: ServiceError | ConnectAttemptFailed | None = None
-        self.host = ""
+        self.host = UNKNOWN_HOST if credentials.relayed else ""
 
     def start(self, call: Call, timeout: float, pending: PendingCall) -> int:
         """Send a unary call.

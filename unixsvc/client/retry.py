@@ -11,6 +11,7 @@ from msgspec import Struct
 from unixsvc.client.breaker import CircuitBreaker
 from unixsvc.client.connection import Call
 from unixsvc.client.errors import (
+    UNKNOWN_HOST,
     AttemptFailed,
     ConnectAttemptFailed,
     ConnectionLost,
@@ -221,6 +222,8 @@ class RetryState:
     def _pause_after(self, problem: AttemptFailed) -> Pause:
         now = self._policy.clock()
         if isinstance(problem, ConnectionLost) and not self._repeatable:
+            if problem.host == UNKNOWN_HOST:  # another one would not know the idempotency key
+                raise error_for_caller(problem)
             self.host = problem.host
         sent = not isinstance(problem, ConnectAttemptFailed)
         absent = isinstance(problem, ConnectAttemptFailed) and problem.absent

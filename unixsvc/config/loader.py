@@ -16,6 +16,7 @@ from unixsvc.config.file import ConfigFile, file_type, parse_layers, read_file
 from unixsvc.config.gateways import make_gateways
 from unixsvc.config.metrics import MetricsEndpoint
 from unixsvc.config.nats import check_nats
+from unixsvc.config.nats_service import nats_service
 from unixsvc.config.settings import ClientSettings, Settings, start_order
 from unixsvc.config.sources.development import CLIENT_KEYS, DEVELOPMENT, development_layer
 from unixsvc.config.sources.layers import Layer, Layers
@@ -252,6 +253,9 @@ def _resolve(
 
         check_metrics(file.metrics, gateways.http, source, str(folder))
     services = {**file.services, **gateways.services}
+    nats = check_nats(file.nats, frozenset(services), source, str(folder))
+    if nats.servers and nats.prefer != "only-local":
+        services |= nats_service(nats, file.services, source)
     start_order(services, source)
     return Settings(
         source=source,
@@ -272,7 +276,7 @@ def _resolve(
         hooks=file.hooks,
         python=str(folder / file.python) if file.python else "",
         tracing=file.tracing,
-        nats=check_nats(file.nats, frozenset(services), source, str(folder)),
+        nats=nats,
     )
 
 

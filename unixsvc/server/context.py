@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 
 from unixsvc.config.http import Http
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from unixsvc.limiting.limiter import Limiter
     from unixsvc.security.user_gate import UserGates
 
-__all__ = ["Admission", "HandlerContext", "HttpOptions"]
+__all__ = ["Admission", "HandlerContext", "HttpOptions", "OpensCircuits"]
 
 Admission = Callable[[Caller, object], ServiceError | None]
 """Decides about a new connection: returns the error to refuse it with, or None.
@@ -67,6 +68,21 @@ class HttpOptions(Struct, frozen=True):
     add_pages: Callable[[Callable[[Request], RouteInfo | None]], None] | None = None
 
 
+class OpensCircuits(Protocol):
+    """Opens connections to services of other hosts.
+
+    :ivar socket_dir: the directory of the sockets of this host.
+    """
+
+    socket_dir: str
+
+    def open(self, service: str, host: str = "") -> Deferred[Any]:
+        """Open a connection; fires with its transport.
+
+        :param host: the host; empty for any that has the service.
+        """
+
+
 class HandlerContext(Struct, frozen=True):
     """All that a request handler needs to serve one service, over any transport.
 
@@ -85,6 +101,7 @@ class HandlerContext(Struct, frozen=True):
     :ivar owner: the uid of the orchestrator.
     :ivar failures: logs exceptions of the handler's own routes; None for a log of its own.
     :ivar is_mounted: True if a path belongs to a mount.
+    :ivar cluster: opens connections to services of other hosts; None without a cluster.
     :ivar body_spec: how the route of a method and a path takes the body, None for a JSON object; None if all
         routes take that.
     :ivar on_refused: called with a request that never reaches ``handle``, the code and the size of the
@@ -109,6 +126,7 @@ class HandlerContext(Struct, frozen=True):
     on_refused: Callable[[Request, int, int], object] | None = None
     is_mounted: Callable[[str], bool] = lambda path: False
     traffic: Traffic = field(default_factory=Traffic)
+    cluster: OpensCircuits | None = None
 
     @property
     def peer_rule(self) -> Admission | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, ILoggingContext
+from twisted.internet.interfaces import IAddress, ILoggingContext, IProtocol
 from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
@@ -27,6 +27,8 @@ from unixsvc.transport.peer import SocketCaller
 
 __all__ = ["SocketRequestHandler", "close_and_drain"]
 
+Wrap: TypeAlias = Callable[[ServerProtocol, ConnectionRegistry], IProtocol]
+
 # Maximum interval between checks of time-outs, in seconds.
 _CHECK_INTERVAL: Final = 1.0
 # The same while idle clients are not waited for, in seconds.
@@ -35,9 +37,10 @@ _DRAIN_CHECK_INTERVAL: Final = 0.1
 
 @implementer(IServesDescriptors, ILoggingContext)
 class _ConnectionFactory:
-    def __init__(self, registry: ConnectionRegistry, service: str) -> None:
+    def __init__(self, registry: ConnectionRegistry, service: str, wrap: Wrap | None) -> None:
         self._registry = registry
         self._service = service
+        self._wrap = wrap
 
     def doStart(self) -> None:
         """Nothing: the handler starts what connections share."""
@@ -48,12 +51,18 @@ class _ConnectionFactory:
     def logPrefix(self) -> str:
         return f"service {self._service}"
 
-    def buildProtocol(self, addr: IAddress | None) -> ServerProtocol:
-        return ServerProtocol(self._registry)
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # a ServerProtocol, or what wraps it
+        protocol = ServerProtocol(self._registry)
+        return protocol if self._wrap is None else self._wrap(protocol, self._registry)
 
     def serve_descriptors(self, host: ConnectionHost) -> Callable[[int], bytes | bool]:
         """Serve the first message of each connection before there is a transport."""
-        return FirstMessage(self._registry, host)
+        return FirstMessage(self._registry, host) if self._wrap is None else _leave_to_protocol
+
+
+def _leave_to_protocol(descriptor: int) -> bytes:
+    """Serve nothing before there is a transport."""
+    return b""
 
 
 @implementer(IRequestHandler, IReviewsCallers, IListsCalls, IServesCircuits)
@@ -61,9 +70,10 @@ class SocketRequestHandler(Service):
     """Serves the wire protocol of ``docs/reference/protocol.rst``.
 
     :param context: the service and its endpoint.
+    :param wrap: returns the protocol of a connection, which may hand it to a :class:`ServerProtocol`.
     """
 
-    def __init__(self, context: HandlerContext) -> None:
+    def __init__(self, context: HandlerContext, wrap: Wrap | None = None) -> None:
         limits = context.limits
         self._context = context
         self._registry = ConnectionRegistry(
@@ -82,7 +92,7 @@ class SocketRequestHandler(Service):
         self._check_interval = min(_CHECK_INTERVAL, min(timeouts) / 4)
         self._checks = LoopingCall(self._registry.check_time)
         self._checks.clock = context.reactor
-        self._factory = _ConnectionFactory(self._registry, context.service)
+        self._factory = _ConnectionFactory(self._registry, context.service, wrap)
 
     async def probe(self) -> None:
         """Request ``/-/health`` from this process, as a client would.

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as WaitedTooLong
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -17,6 +18,7 @@ from unixsvc.bus.link import LinkClock
 from unixsvc.bus.node import Node
 from unixsvc.bus.remote import RemoteServices
 from unixsvc.bus.subjects import Subjects
+from unixsvc.bus.transport import CircuitTransport
 from unixsvc.config.nats import Nats, NatsAccess
 from unixsvc.domain.providers import as_provider
 from unixsvc.errors import ConfigError
@@ -38,13 +40,21 @@ class ServiceCluster:
     :param node: this process in the cluster.
     :param other_hosts: makes connections to services of other hosts.
     :param settings: the table ``[nats]``.
+    :ivar socket_dir: the directory of the sockets of this host.
     """
 
     def __init__(
-        self, service: str, node: Node, other_hosts: RemoteServices, settings: Nats, reactor: IReactorTime
+        self,
+        service: str,
+        node: Node,
+        other_hosts: RemoteServices,
+        settings: Nats,
+        socket_dir: str,
+        reactor: IReactorTime,
     ) -> None:
         self.other_hosts = other_hosts
         self.node = node
+        self.socket_dir = socket_dir
         self._service = service
         self._settings = settings
         self._reactor = reactor
@@ -75,6 +85,10 @@ class ServiceCluster:
         if self._serves:
             await self.node.withdraw(self._service)
 
+    def open(self, service: str, host: str = "") -> Deferred[CircuitTransport]:
+        """Open a circuit, see :meth:`~unixsvc.bus.node.Node.open`."""
+        return self.node.open(service, host)
+
     def stop(self) -> None:
         """Leave the cluster."""
         self.node.stop()
@@ -98,4 +112,4 @@ def make_cluster(config: WorkerConfig, access: NatsAccess, reactor: IReactorTime
     subjects = Subjects(settings.prefix, settings.host)
     node = Node(connector(access, loop), subjects, f"{os.getpid()}", clock, settings.ping_interval)
     other_hosts = RemoteServices(node, clock, settings.prefer)
-    return ServiceCluster(config.service, node, other_hosts, settings, reactor)
+    return ServiceCluster(config.service, node, other_hosts, settings, config.socket_dir, reactor)

@@ -294,6 +294,7 @@ def handler_context(
         traffic=core.statistics.traffic,
         body_spec=core.body_spec if core.router.has_special_bodies else None,
         on_refused=core.outer_handle.refused,
+        cluster=core.cluster,
     )
 
 

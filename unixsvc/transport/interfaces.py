@@ -51,6 +51,9 @@ class ServerTransport(Protocol):
     def registerProducer(self, producer: IPushProducer, streaming: bool, /) -> None:
         """Pause the producer while the buffer is full."""
 
+    def unregisterProducer(self) -> None:
+        """Forget the producer."""
+
     def pauseProducing(self) -> None:
         """Stop to receive."""
 

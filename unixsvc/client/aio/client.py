@@ -141,7 +141,7 @@ class Client(AsyncClientBase[Coroutine[Any, Any, Result], Stream[Any]]):
         return super()._connection(host)
 
     def _open_connection(self, host: str | None) -> Multiplexer:
-        connection, credentials = self._finder.connect()
+        connection, credentials = self._finder.connect(relay=host is None)
         protocol = AsyncioClientProtocol(credentials, asyncio.get_running_loop(), self._pool.discard)
         protocol.open(connection)
         return protocol.multiplexer

@@ -11,7 +11,7 @@ from typing import Final
 from unixsvc.client.calls import unexpected_stream
 from unixsvc.client.connection import WINDOW, Call, ClientConnection
 from unixsvc.client.discovery.location import Credentials
-from unixsvc.client.errors import ConnectAttemptFailed, ConnectionLost
+from unixsvc.client.errors import UNKNOWN_HOST, ConnectAttemptFailed, ConnectionLost
 from unixsvc.client.events import ErrorReceived, Event, ItemReceived, Received, ResponseReceived
 from unixsvc.errors import DeadlineExceeded, ServiceError, Unavailable
 from unixsvc.wire.messages import encode_credit
@@ -36,6 +36,7 @@ class BlockingConnection:
 
     def __init__(self, connection: socket.socket, credentials: Credentials) -> None:
         self.state = ClientConnection(credentials)
+        self._host = UNKNOWN_HOST if credentials.relayed else ""
         self._socket = connection
         readable, writable = select.poll(), select.poll()
         readable.register(connection, select.POLLIN)
@@ -175,9 +176,9 @@ class BlockingConnection:
         except BlockingIOError:
             return []
         except OSError:
-            raise ConnectionLost from None
+            raise ConnectionLost(self._host) from None
         if not data:
-            raise ConnectionLost
+            raise ConnectionLost(self._host)
         return self.state.receive(data)
 
 

@@ -6,11 +6,15 @@ import errno
 import os
 import socket
 
+import msgspec
+
+from unixsvc.client.discovery.location import ServiceLocation
 from unixsvc.client.errors import BacklogFull, ConnectAttemptFailed, ServiceUnreachable
+from unixsvc.config.settings import CONTROL_SERVICE, NATS_SERVICE
 from unixsvc.socket_directory import is_owned_by, service_names, socket_path
 from unixsvc.transport.credentials import credentials_of
 
-__all__ = ["connect", "connect_to_path", "is_listening"]
+__all__ = ["connect", "connect_through_relay", "connect_to_path", "is_listening"]
 
 
 def connect(socket_dir: str, service: str) -> socket.socket:
@@ -48,6 +52,24 @@ def connect_to_path(path: str) -> socket.socket:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def connect_through_relay(location: ServiceLocation, token: str | None, service: str) -> socket.socket | None:
+    """Connect to a service of another host, by the service ``nats`` of this one.
+
+    :param token: for the service ``nats``; it does not leave this host.
+    :returns: None if this host is in no cluster.
+    """
+    path = socket_path(location.socket_dir, NATS_SERVICE)
+    if service in (NATS_SERVICE, CONTROL_SERVICE) or not os.path.exists(path):
+        return None
+    try:
+        connection = connect_to_path(path)
+    except (ConnectAttemptFailed, ServiceUnreachable):
+        return None
+    line = {"to": service} if token is None else {"to": service, "auth_token": token}
+    connection.send(msgspec.json.encode(line) + b"\n")  # an empty buffer takes a short line at once
     return connection
 
 

@@ -23,12 +23,14 @@ class Credentials(Struct, frozen=True):
     :ivar origin: where the token was found, for error messages; empty if the program gave it.
     :ivar file: the file with the token; empty if it is from elsewhere.
     :ivar version: of the file, as :func:`file_version` returns it.
+    :ivar relayed: whether the connection leads to another host, which is not known.
     """
 
     token: str | None
     origin: str = ""
     file: str = ""
     version: tuple[int, ...] | None = None
+    relayed: bool = False
 
     def __repr__(self) -> str:
         # The generated one would show the token, and a repr ends up in logs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TypedDict, Unpack
 
-from unixsvc.client.discovery.connect import connect
+from unixsvc.client.discovery.connect import connect, connect_through_relay
 from unixsvc.client.discovery.location import Credentials, ServiceLocation, find_location
 from unixsvc.client.errors import ConnectAttemptFailed
 from unixsvc.config.loader import Files
@@ -47,9 +47,10 @@ class ServiceFinder:
         if self._location is not None:
             self._location = ServiceLocation(self._location.socket_dir, Credentials(token))
 
-    def connect(self) -> tuple[socket.socket, Credentials]:
+    def connect(self, *, relay: bool = True) -> tuple[socket.socket, Credentials]:
         """Connect to the service, see :func:`~unixsvc.client.discovery.connect.connect`.
 
+        :param relay: whether it may be that of another host, where this one is in a cluster.
         :returns: the connection, and the credentials for it.
         :raises ConnectAttemptFailed: also; it says whether an earlier attempt found the service.
         :raises unixsvc.errors.ConfigError: if the configuration is wrong, or the token cannot be read.
@@ -61,6 +62,9 @@ class ServiceFinder:
         try:
             connection = connect(location.socket_dir, self._service)
         except ConnectAttemptFailed as error:
+            relayed = connect_through_relay(location, credentials.token, self._service) if relay else None
+            if relayed is not None:
+                return relayed, Credentials(None, relayed=True)
             error.known = self._known
             raise
         self._known = True

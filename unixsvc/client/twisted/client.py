@@ -205,7 +205,7 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
     def _open_connection(self, host: str | None) -> Multiplexer:
         others = self._other_hosts
         if others is None or host == "":
-            return self._open_local()
+            return self._open_local(relay=others is None and host is None)
         if host:
             return self._open_remote(others, host)
         remote_first = others.prefer == "any" and 2 * len(self._pool.to_other_hosts()) <= len(self._pool)
@@ -244,8 +244,8 @@ class Client(AsyncClientBase[Deferred[Result], Stream[Any]]):
         for each in remote:
             each.leave()
 
-    def _open_local(self) -> Multiplexer:
-        connection, credentials = self._finder.connect()
+    def _open_local(self, *, relay: bool = False) -> Multiplexer:
+        connection, credentials = self._finder.connect(relay=relay)
         protocol = TwistedClientProtocol(credentials, self._clock, self._pool.discard)
         loop = asyncio_loop_of(self._reactor)
         if loop is not None:
