@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from typing import Any, Final
 
 from tests.functional.cluster_case import ClusterTestCase
 from tests.functional.load_harness import Outcome
 from tests.functional.nats_server import NatsServer
-from tests.functional.orchestrator_process import full
+from tests.functional.orchestrator_process import OrchestratorProcess, full
 
 CODES: Final = '[services.codes]\napp = "codes:app"\n'
 
@@ -19,6 +20,14 @@ def service(*names: str, module: str = "chain", **options: Any) -> str:
     """The tables of services."""
     keys = "".join(f"{name} = {json.dumps(value)}\n" for name, value in options.items())
     return "".join(f'[services.{name}]\napp = "{module}:{name}"\n{keys}' for name in names)
+
+
+def ended(running: OrchestratorProcess) -> bool:
+    """Whether a request has ended before its reply.
+
+    Those below may hear first that the one above has taken its call back: it is the same moment.
+    """
+    return bool(running.logged("exceeded its deadline") or running.logged("was cancelled"))
 
 
 class ChainTests(ClusterTestCase):
@@ -37,17 +46,11 @@ class ChainTests(ClusterTestCase):
             self.assertEqual(first.ask("first", "/items")[1:], list(range(200)))
             self.assertEqual(talk.ask(id=2, path="/wait", timeout=0.5)["code"], 504)
         for host in self.hosts.values():
-            # Those below may hear first that the one above has taken its call back: it is the same moment.
-            running = host.running
-            host.eventually(
-                lambda running=running: (
-                    running.logged("exceeded its deadline") or running.logged("was cancelled")
-                )
-            )
+            host.eventually(partial(ended, host.running))
         before = len(third.running.logged("GET /wait was cancelled"))
         with first.talk("first") as talk:
             talk.send(id=1, path="/wait")
-            third.eventually(lambda: third.status("third")["in_flight"])
+            third.eventually(lambda: third.ask("third", "/-/stats")["inflight"])
         third.running.until("GET /wait was cancelled", times=before + 1)
 
     def test_programs(self) -> None:

@@ -96,7 +96,7 @@ class LogsTests(OrchestratorTestCase):
 
         def asked(path: str, request_id: str) -> bool:
             self.ask("codes", path, meta={"request_id": request_id})
-            self.ask("codes", "/-/health", meta={"request_id": f"end-{request_id}"})
+            self.ask("codes", "/-/stats", meta={"request_id": f"end-{request_id}"})
             self.eventually(lambda: self.command("logs", "--request", f"end-{request_id}").out)
             return bool(self.command("logs", "--request", request_id).out)
 
@@ -107,7 +107,7 @@ class LogsTests(OrchestratorTestCase):
         self.assertDone("log-level", "default", "--route", "GET /-/ping")
         self.assertTrue(asked("/-/ping", "r3"))
         self.assertDone("log-level", "error", "--service", "codes")
-        self.assertDone("log-level", "info", "--route", "/-/health")
+        self.assertDone("log-level", "info", "--route", "/-/stats")
         self.assertFalse(asked("/-/ping", "r4"))
         self.assertDone("log-level", "default")
         self.assertTrue(asked("/-/ping", "r5"))

@@ -25,6 +25,7 @@ REASONS: Final = {
     "authentication.schemes.base": _DECLARED,
     "cli.call": "the command line; a lazy repetition ends at the first =",
     "cli.output": _CLASS,
+    "config.dashboard_table": _CONFIGURED,
     "config.nats": _CONFIGURED,
     "cli.dev.log_printer": "the log of the own orchestrator; each of both parts takes what is left once",
     "cli.scaffold.names": "the command line; each word ends at a character that it does not match",

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from tests.unit.bus.test_calls import ClusterCase
+from tests.unit.support.memory_connection import Actions
 from unixsvc.bus.node import Node
 from unixsvc.bus.relay import handler
 from unixsvc.bus.transport import CircuitTransport
@@ -37,17 +38,8 @@ class Cluster:
         return self.node.open(service, host)
 
 
-class Guarded:
-    """Lets callers with the token ``t`` pass.
-
-    :ivar requests: the requests.
-    """
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def hold_back(self, wait: object) -> None:
-        """Nothing waits."""
+class Guarded(Actions):
+    """Lets callers with the token ``t`` pass."""
 
     def __call__(self, request: Request) -> Reply:
         """Answer."""
@@ -63,7 +55,7 @@ class RelayCase(ClusterCase):
         super().setUp()
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
-        self.handle: Any = Guarded()
+        self.handle = Guarded()
         self.endpoint = MemoryEndpoint()
         context = HandlerContext(
             "nats",

@@ -126,9 +126,13 @@ class ServicesTests(SynchronousTestCase):
         services = ServiceClients(
             "/run/x", "secret", "reactor", lambda: now, self.make, on_end=lambda *end: ended.append(end)
         )
-        calls = [services.get("shop", "/"), services.open("shop", "GET", "/"), services.get("shop", "/")]
+        calls: list[Deferred[Any]] = [
+            services.call("shop", "GET", "/"),
+            services.open("shop", "GET", "/"),
+            services.call("shop", "GET", "/"),
+        ]
         services.stream("shop", "GET", "/")
-        services.get("no shop", "/").addErrback(lambda _: None)
+        services.call("no shop", "GET", "/").addErrback(lambda _: None)
         [client, other] = self.made
         now = 102.5
         client.answers[0].callback("found")

@@ -168,6 +168,7 @@ class PeerRulesTests(SynchronousTestCase):
         class Anyone:
             transport: Any = None
             peer = Peer()
+            received = 0
 
             def check_time(self, now: float, *, wait_for_idle: bool) -> None: ...
             def drain(self) -> None: ...
