@@ -23,6 +23,7 @@ _CLASS = "one repetition of one class of characters"
 REASONS: Final = {
     "authentication.passwords": "the hashes of the application; each repetition ends at a $",
     "authentication.schemes.base": _DECLARED,
+    "bus.subjects": _CLASS,
     "cli.call": "the command line; a lazy repetition ends at the first =",
     "cli.output": _CLASS,
     "config.dashboard_table": _CONFIGURED,

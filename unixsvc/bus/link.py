@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from unixsvc.bus.connection import BusConnection, BusMessage, NotConnected
 from unixsvc.bus.frames import (
@@ -28,6 +29,7 @@ __all__ = ["Accept", "Link", "LinkClock", "NotOpened"]
 OPEN_TIMEOUT: Final = 0.25
 """How long an answer to a request to open a circuit may take, in seconds."""
 _NO_SUBSCRIBER: Final = 503
+_log = Logger(namespace="nats")
 _FENCE: Final = "0"
 _CHECKS: Final = 4  # in each interval of the keepalive
 
@@ -113,9 +115,11 @@ class Link:
         """Open a circuit to a service on any host, or on one.
 
         :returns: fires with a transport for :meth:`CircuitTransport.connect`; fails with NotOpened.
-        :raises NotOpened: if the connection has ended.
+        :raises NotOpened: if the connection has ended, or there can be no such service.
         """
         subjects = self._subjects
+        if not subjects.is_target(service, host):
+            raise NotOpened("no host has the service", absent=True)
         subject = subjects.open_on(service, host) if host else subjects.open(service)
         number = self._number()
         pipe = f"{self._pipes}.{number}"
@@ -225,6 +229,8 @@ class Link:
                 self._not_opened(number, "the host has refused")
                 return
             acceptance = decode_acceptance(frame.payload)
+            if not self._subjects.is_pipe_of(acceptance.pipe, acceptance.host):
+                raise ValueError("of another host")
         except ValueError as error:
             self._not_opened(number, f"an invalid answer: {error}")
             return
@@ -237,6 +243,9 @@ class Link:
             request = decode_request(message.data)
         except ValueError:
             return  # a program that is none of ours
+        if not self._subjects.is_pipe_of(request.pipe, request.host):
+            _log.warn("a request for another host is ignored: {host!r}", host=request.host[:64])
+            return
         if self.leaving:
             self._send(request.pipe, encode_frame(Kind.REFUSED, 0))
             return

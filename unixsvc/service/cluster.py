@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from contextlib import suppress
 from functools import partial
@@ -110,6 +111,12 @@ def make_cluster(config: WorkerConfig, access: NatsAccess, reactor: IReactorTime
     loop: Any = asyncio_loop_of(reactor)
     clock = LinkClock(time.monotonic, reactor.callLater, loop.call_soon)
     subjects = Subjects(settings.prefix, settings.host)
-    node = Node(connector(access, loop), subjects, f"{os.getpid()}", clock, settings.ping_interval)
+    node = Node(
+        connector(access, loop),
+        subjects,
+        f"{os.getpid()}-{secrets.token_hex(4)}",
+        clock,
+        settings.ping_interval,
+    )
     other_hosts = RemoteServices(node, clock, settings.prefer)
     return ServiceCluster(config.service, node, other_hosts, settings, config.socket_dir, reactor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +13,7 @@ from zope.interface.verify import verifyObject
 from tests.unit.bus.broker import Broker
 from tests.unit.support.memory_connection import Actions
 from unixsvc.bus.export import accept_circuit
-from unixsvc.bus.link import LinkClock
+from unixsvc.bus.link import LinkClock, NotOpened
 from unixsvc.bus.node import Node
 from unixsvc.bus.remote import RemoteServices
 from unixsvc.bus.subjects import Subjects
@@ -181,6 +182,60 @@ class CallTests(ClusterCase):
         self.settle(0.5)
         self.assertEqual(self.successResultOf(result), {"n": 1})
         self.assertEqual((self.one.node.circuits, self.other.node.circuits), (1, 1))
+
+
+class NameTests(ClusterCase):
+    def test_names(self) -> None:
+        """A name that is none of a service or a host is not sent to the server."""
+        for service, host in (
+            ("shop x\r\nPUB y 0\r\n", ""),
+            ("*", ""),
+            ("a.b", ""),
+            ("", ""),
+            ("shop", "a b"),
+            ("shop", ">"),
+        ):
+            error = self.assertRaises(NotOpened, self.one.node.open, service, host)
+            self.assertTrue(error.absent)
+
+
+class ForeignTests(ClusterCase):
+    """A host of the cluster that pretends to be another one, or sends what is no request."""
+
+    def ask(self, pipe: str, host: str) -> list[str]:
+        """Request a circuit; the subjects of the messages that follow."""
+        connection = self.broker.connections[0]
+        self.broker.sent.clear()
+        data = msgspec.json.encode({"pipe": pipe, "host": host})
+        self.broker.publish("test.open.shop", data, "", connection)
+        self.broker.deliver()
+        return [subject for subject, _ in self.broker.sent[1:]]
+
+    def test_own_name(self) -> None:
+        """A request with a pipe of its own host is answered there."""
+        self.assertEqual(self.ask("test.pipe.one.9-1.4", "one"), ["test.pipe.one.9-1.4"])
+
+    def test_other_names(self) -> None:
+        """One with a pipe of another host, or with a text that is no subject, is ignored."""
+        for pipe, host in (
+            ("test.pipe.one.9-1.4", "other"),
+            ("test.pipe.one.9-1.4", "one.9-1"),
+            ("test.pipe.*.9-1.4", "*"),
+            ("test.pipe.one.9-1", "one"),
+            ("test.pipe.one.9-1.4 x\r\nPUB y 0\r\n", "one"),
+            ("test.pipe.one\r\n.9-1.4", "one\r\n"),
+            ("other.pipe.one.9-1.4", "one"),
+            ("test.open.shop", "one"),
+            ("", ""),
+        ):
+            self.assertEqual(self.ask(pipe, host), [], (pipe, host))
+
+    def test_no_request(self) -> None:
+        """Anything else is ignored too."""
+        for data in (b"", b"{}", b"\xff", b'{"pipe":1,"host":2}', b"[" * 10_000):
+            self.broker.publish("test.open.shop", data, "", self.broker.connections[0])
+            self.broker.deliver()
+        self.assertEqual(self.other.node.circuits, 0)
 
 
 class LossTests(ClusterCase):
