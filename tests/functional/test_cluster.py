@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 from functools import partial
 from typing import Any, Final
+
+import nats
 
 from tests.functional.cluster_case import ClusterTestCase
 from tests.functional.load_harness import Outcome
@@ -60,6 +63,33 @@ class ChainTests(ClusterTestCase):
         done = first.command("call", "codes", "/item/7")
         self.assertEqual((done.code, json.loads(done.out)), (0, {"id": 7}))
         self.assertIn("no host has the service", first.command("call", "nope", "/").err)
+
+    def test_foreign_client(self) -> None:
+        """A program that knows only NATS finds the services of all hosts, and calls one."""
+        for name in ("a", "b"):
+            self.host(name, CODES)
+        found, reply, failure = asyncio.run(ask_by_nats(self.nats[0].url))
+        self.assertEqual(sorted(each["metadata"]["host"] for each in found), ["a", "b"])
+        self.assertEqual({each["endpoints"][0]["subject"] for each in found}, {"unixsvc.svc.codes"})
+        self.assertEqual(reply, {"id": 7})
+        self.assertEqual(failure, {"Nats-Service-Error": "Not found", "Nats-Service-Error-Code": "404"})
+
+
+async def ask_by_nats(url: str) -> tuple[list[Any], Any, Any]:
+    """What a program gets that knows only NATS: the services, a reply, and the header fields of an error."""
+    client = await nats.connect(url)
+    found: list[Any] = []
+
+    async def answered(message: Any) -> None:
+        found.append(json.loads(message.data))
+
+    await client.subscribe("answers", cb=answered)
+    await client.publish("$SRV.INFO", b"", "answers")
+    reply = await client.request("unixsvc.svc.codes", b'{"path": "/item/7"}', timeout=5)
+    failure = await client.request("unixsvc.svc.codes", b'{"path": "/nothing"}', timeout=5)
+    await asyncio.sleep(0.5)
+    await client.close()
+    return found, json.loads(reply.data), failure.headers
 
 
 class FaultCase(ClusterTestCase):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from unixsvc.bus.clock import LinkClock
 from unixsvc.bus.connection import BusConnection, BusMessage, NotConnected
 from unixsvc.bus.frames import (
     Acceptance,
@@ -21,10 +23,11 @@ from unixsvc.bus.frames import (
     decode_request,
     encode_frame,
 )
+from unixsvc.bus.micro import Subscription
 from unixsvc.bus.subjects import Subjects
 from unixsvc.bus.transport import CircuitTransport
 
-__all__ = ["Accept", "Link", "LinkClock", "NotOpened"]
+__all__ = ["Accept", "Link", "NotOpened"]
 
 OPEN_TIMEOUT: Final = 0.25
 """How long an answer to a request to open a circuit may take, in seconds."""
@@ -46,19 +49,6 @@ class NotOpened(Exception):
     def __init__(self, problem: str, *, absent: bool = False) -> None:
         super().__init__(problem)
         self.absent = absent
-
-
-class LinkClock(msgspec.Struct, frozen=True):
-    """The time of a link.
-
-    :ivar seconds: a monotonic clock, in seconds.
-    :ivar call_later: calls a function after a number of seconds.
-    :ivar call_soon: calls a function in the next turn of the event loop.
-    """
-
-    seconds: Callable[[], float]
-    call_later: Callable[..., IDelayedCall]
-    call_soon: Callable[[Callable[[], None]], object]
 
 
 class _Opening(msgspec.Struct, gc=False):
@@ -147,15 +137,19 @@ class Link:
             self._checked = self._clock.seconds()
             self._check = self._clock.call_later(self._interval / _CHECKS, self._check_circuits)
 
-    def serve(self, service: str, accept: Accept) -> None:
+    def serve(self, service: str, accept: Accept, others: Sequence[Subscription] = ()) -> None:
         """Accept circuits to a service; they may be opened after the next :meth:`fence`.
 
+        :param others: its other subscriptions.
         :raises NotConnected: if the connection has ended.
         """
         subjects, host = self._subjects, self._subjects.host
         self._subscriptions[service] = [
             self.connection.subscribe(subject, lambda message: self._requested(message, accept), service)
             for subject in (subjects.open(service), subjects.open_on(service, host))
+        ] + [
+            self.connection.subscribe(each.subject, partial(each.received, self.connection), each.queue)
+            for each in others
         ]
 
     def withdraw(self, service: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,8 +10,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from unixsvc.bus.clock import LinkClock
 from unixsvc.bus.connection import Connect, NotConnected
-from unixsvc.bus.link import Accept, Link, LinkClock, NotOpened
+from unixsvc.bus.link import Accept, Link, NotOpened
+from unixsvc.bus.micro import Subscription
 from unixsvc.bus.subjects import Subjects
 from unixsvc.bus.transport import CircuitTransport
 
@@ -51,7 +53,7 @@ class Node:
         self._links = 0
         self._link: Link | None = None
         self._leaving: list[Link] = []
-        self._services: dict[str, Accept] = {}
+        self._services: dict[str, tuple[Accept, Sequence[Subscription]]] = {}
         self._waiting: list[Deferred[None]] = []
         self._retry: IDelayedCall | None = None
         self._watch: IDelayedCall | None = None
@@ -119,16 +121,17 @@ class Node:
             if link is not None and transport in link.circuits:
                 link.expect(transport, busy)
 
-    def serve(self, service: str, accept: Accept) -> Deferred[None]:
+    def serve(self, service: str, accept: Accept, others: Sequence[Subscription] = ()) -> Deferred[None]:
         """Accept circuits to a service, on each connection from now on.
 
+        :param others: its other subscriptions.
         :returns: fires when they can be opened; at once without a connection.
         """
-        self._services[service] = accept
+        self._services[service] = accept, others
         if self._link is None:
             return succeed(None)
         try:
-            self._link.serve(service, accept)
+            self._link.serve(service, accept, others)
         except NotConnected:
             return succeed(None)
         return self._link.fence().addErrback(_ignore_loss)
@@ -174,7 +177,7 @@ class Node:
         try:
             while True:
                 for service in self._services.keys() - link.served:
-                    link.serve(service, self._services[service])
+                    link.serve(service, *self._services[service])
                 await link.fence()
                 if not self._services.keys() - link.served:  # else one was added meanwhile
                     break

@@ -8,7 +8,8 @@ from typing import Final
 
 from twisted.python.failure import Failure
 
-from unixsvc.bus.link import LinkClock, NotOpened
+from unixsvc.bus.clock import LinkClock
+from unixsvc.bus.link import NotOpened
 from unixsvc.bus.node import Node
 from unixsvc.bus.transport import CircuitTransport
 from unixsvc.client.errors import ConnectAttemptFailed, ServiceUnreachable

@@ -14,8 +14,9 @@ from twisted.internet.defer import TimeoutError as WaitedTooLong
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from unixsvc.bus.clock import LinkClock
 from unixsvc.bus.export import accept_circuit
-from unixsvc.bus.link import LinkClock
+from unixsvc.bus.micro import MicroInfo, MicroService
 from unixsvc.bus.node import Node
 from unixsvc.bus.remote import RemoteServices
 from unixsvc.bus.subjects import Subjects
@@ -38,6 +39,7 @@ _log = Logger(namespace="nats")
 class ServiceCluster:
     """Joins a service to the cluster.
 
+    :param info: what the service says about itself.
     :param node: this process in the cluster.
     :param other_hosts: makes connections to services of other hosts.
     :param settings: the table ``[nats]``.
@@ -46,17 +48,20 @@ class ServiceCluster:
 
     def __init__(
         self,
-        service: str,
+        info: MicroInfo,
         node: Node,
         other_hosts: RemoteServices,
         settings: Nats,
         socket_dir: str,
+        clock: LinkClock,
         reactor: IReactorTime,
     ) -> None:
         self.other_hosts = other_hosts
         self.node = node
         self.socket_dir = socket_dir
-        self._service = service
+        self._clock = clock
+        self._info = info
+        self._service = info.name
         self._settings = settings
         self._reactor = reactor
         self._serves = False
@@ -69,7 +74,9 @@ class ServiceCluster:
         circuits = as_provider(IServesCircuits, handler)
         if circuits is not None and self._settings.exports(self._service):
             self._serves = True
-            await self.node.serve(self._service, partial(accept_circuit, self.node, circuits))
+            micro = MicroService(self._info, self.node.subjects, circuits, self._clock)
+            accept = partial(accept_circuit, self.node, circuits)
+            await self.node.serve(self._service, accept, micro.subscriptions)
         self.node.start()
         with suppress(WaitedTooLong):
             await self.node.when_tried().addTimeout(_FIRST_CONNECTION, self._reactor)
@@ -110,13 +117,26 @@ def make_cluster(config: WorkerConfig, access: NatsAccess, reactor: IReactorTime
     settings = access.settings
     loop: Any = asyncio_loop_of(reactor)
     clock = LinkClock(time.monotonic, reactor.callLater, loop.call_soon)
+    process = f"{os.getpid()}-{secrets.token_hex(4)}"
     subjects = Subjects(settings.prefix, settings.host)
     node = Node(
         connector(access, loop),
         subjects,
-        f"{os.getpid()}-{secrets.token_hex(4)}",
+        process,
         clock,
         settings.ping_interval,
     )
     other_hosts = RemoteServices(node, clock, settings.prefer)
-    return ServiceCluster(config.service, node, other_hosts, settings, config.socket_dir, reactor)
+    metadata = {"host": settings.host, "slot": str(config.slot), "pid": str(os.getpid())}
+    info = MicroInfo(config.service, f"{settings.host}-{process}", _version(), metadata)
+    return ServiceCluster(info, node, other_hosts, settings, config.socket_dir, clock, reactor)
+
+
+def _version() -> str:
+    """The version of unixsvc: an application has none of its own."""
+    from importlib.metadata import PackageNotFoundError, version  # late: it takes longer than the rest
+
+    try:
+        return version("unixsvc")
+    except PackageNotFoundError:  # it runs from its source
+        return "0.0.0"

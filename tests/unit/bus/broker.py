@@ -21,6 +21,7 @@ class Broker:
     :ivar stopped: whether it delivers nothing, as a process that is stopped.
     :ivar drop: tells whether a message is lost on its way, by subject and data.
     :ivar hold: tells whether a message waits for :meth:`release`.
+    :ivar headers: the header fields of messages, by their subjects.
     :ivar sent: the subject and the data of each message that was delivered or lost.
     """
 
@@ -33,6 +34,7 @@ class Broker:
         self.sent: list[tuple[str, bytes]] = []
         self._waiting: deque[tuple[str, bytes, str, MemoryConnection]] = deque()
         self._turn = 0
+        self.headers: dict[str, dict[str, str]] = {}
 
     def connect(self, events: ConnectionEvents) -> Deferred[BusConnection]:
         """Connect a process."""
@@ -102,6 +104,8 @@ class MemoryConnection:
     ) -> None:
         """Send a message."""
         self._require_connection()
+        if headers is not None:
+            self._broker.headers[subject] = headers
         self._broker.publish(subject, data, reply, self)
 
     def subscribe(self, subject: str, received: Received, queue: str = "") -> int:

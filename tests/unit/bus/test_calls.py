@@ -12,8 +12,10 @@ from zope.interface.verify import verifyObject
 
 from tests.unit.bus.broker import Broker
 from tests.unit.support.memory_connection import Actions
+from unixsvc.bus.clock import LinkClock
 from unixsvc.bus.export import accept_circuit
-from unixsvc.bus.link import LinkClock, NotOpened
+from unixsvc.bus.link import NotOpened
+from unixsvc.bus.micro import Subscription
 from unixsvc.bus.node import Node
 from unixsvc.bus.remote import RemoteServices
 from unixsvc.bus.subjects import Subjects
@@ -44,7 +46,7 @@ class Host:
     """
 
     def __init__(self, name: str, broker: Broker, clock: Reactor) -> None:
-        times = LinkClock(clock.seconds, clock.callLater, lambda call: clock.callLater(0, call))
+        self.times = times = LinkClock(clock.seconds, clock.callLater, lambda call: clock.callLater(0, call))
         self.node = Node(broker.connect, Subjects("test", name), "1", times, 0.5)
         self.others = RemoteServices(self.node, times)
         self.actions = Actions()
@@ -55,7 +57,15 @@ class Host:
         limits, security = Limits(), Security(token="required")
         context = HandlerContext(service, self.actions, MemoryEndpoint(), limits, security, self._clock)
         self.handler = SocketRequestHandler(context)
-        self.node.serve(service, lambda transport: accept_circuit(self.node, self.handler, transport))
+        self.service = service
+        self.serve_also([])
+
+    def serve_also(self, others: list[Subscription]) -> None:
+        """Serve what else a service subscribes to."""
+        self.node.withdraw(self.service)
+        self.node.serve(
+            self.service, lambda transport: accept_circuit(self.node, self.handler, transport), others
+        )
 
 
 class ClusterCase(SynchronousTestCase):
@@ -200,7 +210,7 @@ class NameTests(ClusterCase):
 
 
 class ForeignTests(ClusterCase):
-    """A host of the cluster that pretends to be another one, or sends what is no request."""
+    """A host of the cluster that pretends to be another one, or sends other data."""
 
     def ask(self, pipe: str, host: str) -> list[str]:
         """Request a circuit; the subjects of the messages that follow."""

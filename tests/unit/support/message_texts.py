@@ -40,6 +40,7 @@ OTHER_TEXTS: Final[dict[str, frozenset[str]]] = {
             "0 routes",
             "NEXT IN",
             "a Unix socket",
+            "a service of unixsvc: send a message of its protocol, as JSON",
             "another host",
             "all services",
             "directory watch",
