@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from unixsvc.config.types import Count
 from unixsvc.errors import ConfigError
 
-__all__ = ["ANY_SERVICE", "Nats", "NatsAccess", "check_nats", "read_nats_access"]
+__all__ = ["ANY_SERVICE", "OWN_SERVICE", "Nats", "NatsAccess", "check_nats", "read_nats_access"]
 
 ANY_SERVICE: Final = "*"
+OWN_SERVICE: Final = "nats"
 _SCHEMES: Final = ("nats", "tls", "ws", "wss")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -70,8 +71,8 @@ class Nats(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Count = 1
 
     def exports(self, service: str) -> bool:
-        """Whether other hosts may call a service."""
-        return ANY_SERVICE in self.export or service in self.export
+        """Whether other hosts may call a service; the one that the table makes is for this host."""
+        return service != OWN_SERVICE and (ANY_SERVICE in self.export or service in self.export)
 
 
 class NatsAccess(Struct, frozen=True):

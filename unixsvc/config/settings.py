@@ -14,7 +14,7 @@ from unixsvc.config.dashboard import Dashboard
 from unixsvc.config.hooks import Hook
 from unixsvc.config.http import Http
 from unixsvc.config.metrics import MetricsEndpoint
-from unixsvc.config.nats import Nats
+from unixsvc.config.nats import OWN_SERVICE, Nats
 from unixsvc.config.tracing import Tracing
 from unixsvc.config.types import Count, NoLimit, Seconds
 from unixsvc.errors import ConfigError
@@ -41,7 +41,7 @@ LogLevel: TypeAlias = Literal["debug", "info", "warn", "error"]
 
 CONTROL_SERVICE: Final = "orchestrator"
 HTTP_SERVICE: Final = "http"
-NATS_SERVICE: Final = "nats"
+NATS_SERVICE: Final = OWN_SERVICE
 SHARED_TOKEN: Final = "default"
 """The name of the token that has no table."""
 

@@ -40,6 +40,7 @@ class NatsTests(SynchronousTestCase):
         """Services are exported by name, or all of them; they exist."""
         self.assertTrue(self.check(Nats(_SERVERS, export=("shop",))).exports("shop"))
         self.assertTrue(self.check(Nats(_SERVERS, export=("*",))).exports("other"))
+        self.assertFalse(self.check(Nats(_SERVERS, export=("*",))).exports("nats"))
         self.refused("nats.export", "'shpo'", "shop", export=("shpo",))
 
     def test_servers(self) -> None:
