@@ -49,7 +49,7 @@ class HttpTestCase(OrchestratorTestCase):
 
     def port_of(self, running: OrchestratorProcess) -> int:
         """The first port of the gateway."""
-        found = _WHERE.search(running.until("listens on http")["message"])
+        found = _WHERE.search(running.until("listens on ", "http")["message"])
         assert found is not None
         return int(found[1])
 

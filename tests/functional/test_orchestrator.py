@@ -237,7 +237,7 @@ class LifecycleTests(OrchestratorTestCase):
         self.assertEqual(set(status), keys)
         self.assertEqual((status["requests"], status["errors"], status["class"]), (3, 1, "codes:app"))
         self.assertGreater(status["avgResponseTime"], 0.003)
-        self.assertGreater(status["latency"]["p99"], 0.01)
+        self.assertGreater(status["latency"]["p99"], 0.0095)  # 10 ms, within 5 %
         self.assertGreater(status["workers"][0]["rss"], 1 << 20)
 
     def test_counters_outlive_workers(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,10 @@ from unixsvc.cli.top.view import View
 from unixsvc.domain.json import JsonObject
 
 __all__ = ["print_once"]
+
+
+# A table has 80 characters on a terminal that has no screen; --json has all figures.
+_WIDE: Final = ("received", "sent")
 
 
 def print_once(session: Session, view: View, interval: float, *, as_json: bool) -> None:
@@ -32,8 +37,9 @@ def print_once(session: Session, view: View, interval: float, *, as_json: bool) 
     if as_json:
         print_json(msgspec.json.encode(_as_json(view)), terminal=session.terminal)
         return
-    rows = [[_name(each), *(column.text(each.figures) for column in COLUMNS)] for each in view.rows()]
-    print_table(["SERVICE", *(each.title for each in COLUMNS)], rows, terminal=session.terminal)
+    columns = [each for each in COLUMNS if each.key not in _WIDE]
+    rows = [[_name(each), *(column.text(each.figures) for column in columns)] for each in view.rows()]
+    print_table(["SERVICE", *(each.title for each in columns)], rows, terminal=session.terminal)
 
 
 def _name(row: Row) -> str:
