@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -22,8 +22,11 @@ from unixsvc.execution.asyncio_internals import mark_awaited
 
 __all__ = ["accept_deferreds"]
 
-# How long the failure of a task may wait for an action that may still await the task, in seconds.
+# How long the failure of a task may wait for code that may still await the task, in seconds.
 _PATIENCE: Final = 10.0
+# The same after the action that has created it has ended, in turns of the event loop: other tasks of the
+# action may await it, and wait_for() and gather() pass a failure on in a turn or two each.
+_TURNS: Final = 20
 
 
 def accept_deferreds(loop: AbstractEventLoop) -> None:
@@ -49,6 +52,13 @@ def _make_task(loop: AbstractEventLoop, coroutine: Any, **options: Any) -> async
         coroutine = _Adapter(coroutine, loop)
     keep_current_request()  # the task may outlive the action that makes it
     return asyncio.Task(coroutine, loop=loop, **options)
+
+
+def _after_turns(loop: AbstractEventLoop, call: Callable[[], object], turns: int = _TURNS) -> None:
+    if turns:
+        loop.call_soon(_after_turns, loop, call, turns - 1)
+    else:
+        call()
 
 
 def _owner_of(creator: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
@@ -92,13 +102,18 @@ class _Adapter(Coroutine[Any, Any, Any]):
         task = asyncio.current_task(self._loop)
         if isinstance(error, StopIteration) or task is None:
             return
-        if self._owner is None or self._owner.done():
-            # The callbacks of those that await it are called in the next turn.
-            self._loop.call_soon(self._loop.call_soon, _report, task)
-            return
         reference = weakref.ref(task)  # asyncio reports one that is garbage
-        self._owner.add_done_callback(lambda _: _report(reference()))
-        self._loop.call_later(_PATIENCE, lambda: _report(reference()))
+
+        def report(_: object = None) -> None:
+            _report(reference())
+
+        if self._owner is None:
+            self._loop.call_later(_PATIENCE, report)
+        elif self._owner.done():
+            _after_turns(self._loop, report)
+        else:
+            self._owner.add_done_callback(lambda _: _after_turns(self._loop, report))
+            self._loop.call_later(_PATIENCE, report)
 
     def close(self) -> None:
         self._coroutine.close()

@@ -260,7 +260,7 @@ class NeverAwaitedTests(SynchronousTestCase):
             during: list[Any] = []
             for data in ({"wait": True, "take": True}, {"wait": False, "take": False}):
                 service.get("/", **data).addBoth(during.append)
-                await turns(12)
+                await turns(30)
             return [*map(str, during), *reported]
 
         self.assertEqual(list(on_each_loop(main)), [["0", "0", "Task exception was never retrieved"]] * 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from typing import Any
 
@@ -51,6 +52,30 @@ class TaskTests(SynchronousTestCase):
             return list(await tasks)
 
         self.assertEqual(list(on_each_loop(main)), [[5, 5]] * 2)
+
+    def test_awaited_failure(self) -> None:
+        """A failure that something awaits is not reported, though it is passed on through several tasks."""
+
+        async def fails() -> None:
+            await asyncio.sleep(0)
+            raise NotFound("x")
+
+        async def nested(depth: int) -> None:
+            await asyncio.wait_for(nested(depth - 1) if depth else fails(), 100)
+
+        async def main() -> list[str]:
+            reported: list[str] = []
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: reported.append(context["message"]))
+            accept_deferreds(loop)
+            kept = loop.create_task(nested(3))  # of no action
+            for _ in range(2):
+                with contextlib.suppress(NotFound):
+                    await asyncio.gather(kept)
+            await turns(50)
+            return reported
+
+        self.assertEqual(list(on_each_loop(main)), [[], []])
 
     def test_cancelled(self) -> None:
         """Cancelling the task cancels the Deferred; its failure is not reported as unhandled."""
