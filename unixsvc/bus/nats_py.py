@@ -136,7 +136,7 @@ class Connector:
 
     async def _connect(self, events: ConnectionEvents) -> BusConnection:
         servers: Sequence[str] = self._options["servers"]
-        problems: list[Exception] = []
+        problems: list[str] = []
         # That of the last connection comes last: if it is stopped, it takes a second to find that out.
         for server in sorted(sample(servers, len(servers)), key=self._last.__eq__):
             client = CheckingClient(partial(self._check, server))
@@ -156,7 +156,7 @@ class Connector:
                     skip_subject_validation=True,
                 )
             except (TimeoutError, NatsError, OSError) as error:
-                problems.append(error)
+                problems.append(reports.problem or str(error) or type(error).__name__)
                 abort_connection(client)
                 continue
             self._last = server
@@ -169,11 +169,12 @@ class _Reports:
     """What one client reports.
 
     :ivar connection: its connection, when there is one.
+    :ivar problem: what was wrong last.
     """
 
     def __init__(self, events: ConnectionEvents) -> None:
         self._events = events
-        self._problem = "disconnected"
+        self.problem = ""
         self.connection: NatsConnection | None = None
 
     async def failed(self, error: Exception) -> None:
@@ -182,24 +183,23 @@ class _Reports:
             # Of what handles a message; nothing else would report it.
             _log.failure("a message could not be handled", Failure(error))
             return
-        self._problem = str(error) or type(error).__name__
-        if self.connection is not None and "permissions violation" in self._problem.lower():
-            self._events.refused(self._problem)
+        self.problem = str(error) or type(error).__name__
+        if self.connection is not None and "permissions violation" in self.problem.lower():
+            self._events.refused(self.problem)
 
     async def closed(self) -> None:
         """The connection has ended."""
         if self.connection is not None:
-            self.connection.lost(self._problem)
+            self.connection.lost(self.problem or "disconnected")
 
     async def leaves(self) -> None:
         """The server is in lame duck mode."""
         self._events.server_leaves()
 
 
-def _describe(servers: Sequence[str], problems: Sequence[Exception]) -> str:
+def _describe(servers: Sequence[str], problems: Sequence[str]) -> str:
     names = ", ".join(_without_secrets(each) for each in servers)
-    reasons = dict.fromkeys(str(each) or type(each).__name__ for each in problems)
-    return f"no server can be reached of {names}: {'; '.join(reasons)}"
+    return f"no server can be reached of {names}: {'; '.join(dict.fromkeys(problems))}"
 
 
 def _without_secrets(url: str) -> str:

@@ -304,6 +304,7 @@ class _Events:
     def __init__(self, node: Node) -> None:
         self._node = node
         self.link: Link | None = None
+        self._refused = False
 
     def connection_lost(self, problem: str) -> None:
         """The connection has ended."""
@@ -314,8 +315,10 @@ class _Events:
         self._node.server_leaves(self.link)
 
     def refused(self, problem: str) -> None:
-        """The server does not permit something."""
-        self._node.refused(problem)
+        """The server does not permit something: the first subject stands for all, as it tells what to do."""
+        if not self._refused:
+            self._refused = True
+            self._node.refused(problem)
 
 
 def _ignore_loss(failure: Failure) -> None:

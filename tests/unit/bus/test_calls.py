@@ -397,6 +397,16 @@ class NodeTests(ClusterCase):
         self.assertTrue(host.node.connected)
         self.successResultOf(tried)
 
+    def test_refused(self) -> None:
+        """Of the subjects that a server does not permit, one is reported for each connection."""
+        events = self.broker.connections[0].events
+        for subject in ("a", "b"):
+            events.refused(f"permissions violation for {subject}")
+        self.assertEqual(self.one.node.problem, "permissions violation for a")
+        self.broker.kill()
+        self.settle(0.2)
+        self.assertEqual(self.one.node.problem, "")
+
     def test_stop(self) -> None:
         """A process that stops leaves nothing behind."""
         result = self.call("/wait", n=1)

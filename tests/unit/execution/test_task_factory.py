@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from typing import Any
 
@@ -68,11 +67,10 @@ class TaskTests(SynchronousTestCase):
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(lambda _, context: reported.append(context["message"]))
             accept_deferreds(loop)
-            kept = loop.create_task(nested(3))  # of no action
-            for _ in range(2):
-                with contextlib.suppress(NotFound):
-                    await asyncio.gather(kept)
+            made: list[asyncio.Task[None]] = []
+            loop.call_soon(lambda: made.append(loop.create_task(nested(3))))  # it belongs to no task
             await turns(50)
+            self.assertIsInstance(made[0].exception(), NotFound)
             return reported
 
         self.assertEqual(list(on_each_loop(main)), [[], []])
